@@ -1,0 +1,33 @@
+/**
+ * What was read, dropped, cut and let go, so that loss is visible. A leaf: imports nothing of ours.
+ * Every counter is a heading in docs/counters.md; test/counters.test.ts compares the two.
+ */
+export const counterNames = [
+  "bytes_read", // of audit logs
+  "records_read", // lines of audit logs
+  "records_malformed", // lines that are no audit record; the first ones are kept as samples
+  "records_late", // came after their event was complete
+  "records_oversized", // longer than any record the kernel or a program can send; cut
+  "events_read", // process executions
+  "events_incomplete", // lacked a record when their time was up
+  "arguments_truncated", // argument lists cut by the kernel or by our own bound
+  "logs_rotated", // the live log was renamed and begun anew
+  "logs_truncated", // the live log became shorter
+  "logs_lost", // rotated away before they were read: the stored position was in none of the logs
+  "source_retries", // the log was missing or unreadable, and was tried again
+  "processes_evicted", // pushed out of the full process table
+  "parents_unresolved", // no source knew the parent
+  "processes_missed", // the process table of /proc moved on by more than was seen
+  "installs_read", // package installations
+  "installs_without_outcome", // no SOFTWARE_UPDATE record came in time
+  "alerts_raised",
+  "alerts_learned", // a new parent taken for granted while learning
+  "outputs_failed", // an output refused an alert; it is kept and tried again
+] as const;
+export type CounterName = (typeof counterNames)[number];
+
+export type Counters = Record<CounterName, number>;
+
+export function newCounters(): Counters {
+  return Object.fromEntries(counterNames.map((name) => [name, 0])) as Counters;
+}

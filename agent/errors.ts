@@ -1,0 +1,41 @@
+/**
+ * What can go wrong around kinwatch, each with a code that never changes its meaning. A leaf: imports nothing of ours.
+ * Every code is a heading in docs/errors.md; test/errors.test.ts compares the two.
+ */
+export const errorCodes = [
+  "KW_ALERT_UNKNOWN",
+  "KW_ARGUMENT_INVALID",
+  "KW_AUDIT_LOG_MISSING",
+  "KW_AUDIT_LOG_UNREADABLE",
+  "KW_CONFIG_INSECURE",
+  "KW_CONFIG_INVALID",
+  "KW_CONFIG_UNREADABLE",
+  "KW_INPUT_INVALID",
+  "KW_INPUT_UNREADABLE",
+  "KW_JOURNALD_UNAVAILABLE",
+  "KW_PROCFS_UNREADABLE",
+  "KW_STATE_CORRUPT",
+  "KW_STATE_LOCKED",
+  "KW_STATE_NEWER",
+  "KW_STATE_UNUSABLE",
+] as const;
+export type ErrorCode = (typeof errorCodes)[number];
+
+export class KinwatchError extends Error {
+  override readonly name = "KinwatchError";
+  readonly code: ErrorCode; // stable: logged as error.code, a heading in docs/errors.md, never reused
+  /**
+   * @param what what was tried, on what, and what came back, without a full stop
+   * @param remedy what the reader does now, without a full stop
+   */
+  constructor(code: ErrorCode, what: string, remedy: string, options?: ErrorOptions) {
+    super(`${what}. ${remedy}.`, options);
+    this.code = code;
+  }
+}
+
+/** The `code` of a system error ("ENOENT"), or its text when it has none. */
+export function systemCode(error: unknown): string {
+  if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code;
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,63 @@
+/** A source observes the host and hands on what it saw, in order, without saying what it means. */
+
+/** Which file: it keeps its inode when it is renamed. stat(2) st_dev, st_ino. */
+export interface FileIdentity {
+  readonly device: number;
+  readonly inode: number;
+}
+
+/** Where in which file. All bytes before it are read. */
+export interface LogPosition extends FileIdentity {
+  readonly offset: number;
+}
+
+/** A stored position, with what proves that the file at that inode is still the one: inodes are reused. */
+export interface LogCursor extends LogPosition {
+  readonly fingerprint: string; // of the bytes before the offset: see log-position.ts
+}
+
+/** A piece of an audit log: whole lines, the last one ends with a newline. */
+export interface LogObservation {
+  readonly kind: "log";
+  readonly bytes: Buffer; // valid until the next observation is asked for: the source reuses it
+  readonly position: LogPosition; // of the first byte
+  readonly seen: boolean; // lies before the stored cursor: rebuilds the process table, is not judged again
+}
+
+/** A process found in /proc. */
+export interface ProcessObservation {
+  readonly kind: "process";
+  readonly process: ProcEntry;
+  readonly seen: boolean; // was running when the source started: fills the process table, is not judged
+}
+
+/** Nothing new for the moment; a live source says so at least once a second. */
+export interface IdleObservation {
+  readonly kind: "idle";
+  readonly nowMs: number; // since the epoch
+}
+
+export type Observation = LogObservation | ProcessObservation | IdleObservation;
+
+/** One process as /proc shows it. proc_pid_stat(5), proc_pid_status(5). */
+export interface ProcEntry {
+  readonly pid: number;
+  readonly ppid: number;
+  readonly startTimeMs: number; // since the epoch, to a clock tick (10 ms): stat field 22 plus the boot time
+  readonly executable: string | undefined; // without " (deleted)"; undefined for kernel threads and where not permitted
+  readonly deleted: boolean; // the executable's file is gone
+  readonly args: readonly string[]; // empty for kernel threads and zombies
+  readonly workingDirectory: string | undefined;
+  readonly uid: number; // effective; all of status' Uid line are the same but in set-user-ID programs
+  readonly auid: number | undefined; // loginuid; undefined when unset (4294967295)
+  readonly ses: number | undefined; // sessionid; the same
+  readonly kernelThread: boolean;
+}
+
+export interface Source extends AsyncIterable<Observation> {
+  readonly name: "audit-log" | "procfs" | "files";
+  /** One line for people: what is watched, and what cannot be seen. */
+  readonly description: string;
+  /** Called with positions of pieces already handed on. undefined: the file is gone and nothing can be proved of it. */
+  cursorAt(position: LogPosition): LogCursor | undefined;
+}
