@@ -1,6 +1,6 @@
 /**
  * What was read, dropped, cut and let go, so that loss is visible. A leaf: imports nothing of ours.
- * Every counter is a heading in docs/counters.md; test/counters.test.ts compares the two.
+ * Every counter is a heading in docs/counters.md; test/docs.test.ts compares the two.
  */
 export const counterNames = [
   "bytes_read", // of audit logs

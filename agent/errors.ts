@@ -1,6 +1,6 @@
 /**
  * What can go wrong around kinwatch, each with a code that never changes its meaning. A leaf: imports nothing of ours.
- * Every code is a heading in docs/errors.md; test/errors.test.ts compares the two.
+ * Every code is a heading in docs/errors.md; test/docs.test.ts compares the two.
  */
 export const errorCodes = [
   "KW_ALERT_UNKNOWN",

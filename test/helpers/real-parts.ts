@@ -1,0 +1,80 @@
+/**
+ * Tests that need a real part of a host (root, rpm, auditd, ...) skip where it is missing, and say what they lack. With
+ * KINWATCH_REQUIRE_REAL=1 in the environment a missing part fails them instead, so that a build host cannot lose them
+ * silently.
+ */
+import { spawnSync } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+
+export type RealPart = "root" | "rpm" | "rpmbuild" | "auditd" | "journald" | "ausearch" | "plain-user";
+
+// A test may run with a short PATH (npm, cron); the administrator's programs live in the sbin folders.
+const folders = [
+  ...(process.env["PATH"] ?? "").split(delimiter),
+  "/usr/local/sbin",
+  "/usr/sbin",
+  "/sbin",
+  "/usr/bin",
+  "/bin",
+].filter((folder) => folder !== "");
+
+const checks: Readonly<Record<RealPart, () => boolean>> = {
+  root: isRoot,
+  rpm: () => findProgram("rpm") !== undefined,
+  rpmbuild: () => findProgram("rpmbuild") !== undefined,
+  auditd: () => findProgram("auditd") !== undefined,
+  journald: () => findProgram("journalctl") !== undefined && findJournald() !== undefined,
+  ausearch: () => findProgram("ausearch") !== undefined,
+  "plain-user": () => isRoot() && asPlainUser(["true"]) !== undefined,
+};
+
+/**
+ * The value for node:test's `skip` option.
+ * @returns false when every part is there or must be there; else what is missing
+ */
+export function needs(...parts: readonly RealPart[]): string | false {
+  const missing = parts.filter((part) => !checks[part]());
+  if (missing.length === 0 || process.env["KINWATCH_REQUIRE_REAL"] === "1") return false;
+  return `lacks ${missing.join(", ")}`;
+}
+
+/** The full path of a program, wherever PATH or the sbin folders have it. */
+export function findProgram(name: string): string | undefined {
+  return folders.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+/** The command line that runs another one as nobody; undefined where root cannot become nobody. */
+export function asPlainUser(command: readonly string[]): string[] | undefined {
+  const setpriv = findProgram("setpriv");
+  const runuser = findProgram("runuser");
+  const prefixes = [
+    setpriv && [setpriv, "--reuid=nobody", "--regid=nogroup", "--clear-groups"],
+    setpriv && [setpriv, "--reuid=nobody", "--regid=nobody", "--clear-groups"],
+    runuser && [runuser, "-u", "nobody", "--"],
+  ];
+  for (const prefix of prefixes) {
+    if (!prefix) continue;
+    const [file = "", ...rest] = prefix;
+    const tried = spawnSync(file, [...rest, "true"], { stdio: "ignore", timeout: 10_000 });
+    if (tried.status === 0) return [...prefix, ...command];
+  }
+  return undefined;
+}
+
+function isRoot(): boolean {
+  return process.geteuid?.() === 0;
+}
+
+function findJournald(): string | undefined {
+  return ["/usr/lib/systemd/systemd-journald", "/lib/systemd/systemd-journald"].find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
