@@ -33,7 +33,7 @@ export interface AlertDocument {
     readonly ruleset: "kinwatch";
     readonly version: string;
   };
-  readonly threat: readonly ThreatDocument[];
+  readonly threat: ThreatDocument;
   readonly tags: readonly string[];
   readonly process: ProcessDocument & { readonly parent?: ProcessDocument };
   readonly user?: UserDocument;

@@ -1,0 +1,149 @@
+/**
+ * What an operator may set: kinwatch.toml. Each key stands here once, with its default, its unit and the reason;
+ * docs/configuration.md says the same, and test/docs.test.ts compares. The program sees the names of the file. A leaf.
+ */
+import { dirname, resolve } from "node:path";
+import { z } from "zod";
+import { parseDuration } from "./duration.ts";
+import { type Key, type KeyFacts, keyFacts, keysOf, readToml } from "./toml-schema.ts";
+import { isMissing, readTrustedFile } from "./trusted-file.ts";
+
+/** Where an installed kinwatch looks when nobody names a file. */
+export const installedConfigPath = "/etc/kinwatch/kinwatch.toml";
+
+const bytesMax = 1_048_576; // a full one has some hundred lines; more is the wrong file
+const learnMsMin = 1_000;
+const learnMsMax = 3_650 * 86_400_000;
+const processesMin = 64;
+const processesMax = 4_194_304; // PID_MAX_LIMIT on 64 bits (include/linux/threads.h): the kernel numbers no more
+
+function key<S extends z.ZodType>(schema: S, facts: KeyFacts): S {
+  keyFacts.add(schema, facts);
+  return schema;
+}
+
+// PATH_MAX (4096) counts the final NUL: include/uapi/linux/limits.h
+const path = z
+  .string()
+  .min(1)
+  .refine((text) => Buffer.byteLength(text) < 4096 && !text.includes("\0"));
+const pathExpects = "a path (a relative one starts at the folder of the configuration file)";
+
+const learnFrom = z.string().transform((text, context) => {
+  if (text === "history" || text === "none") return text;
+  const durationMs = parseDuration(text) ?? 0;
+  if (durationMs >= learnMsMin && durationMs <= learnMsMax) return { durationMs };
+  context.addIssue("no duration");
+  return z.NEVER;
+});
+
+const schema = z.strictObject({
+  source: z
+    .strictObject({
+      type: key(z.enum(["auto", "audit-log", "procfs"]).default("auto"), {
+        expects: '"auto", "audit-log" or "procfs"',
+        unit: undefined,
+        purpose: "Where process executions are observed.",
+        reason:
+          "it takes the audit log where that can be read, which alone has outcomes and a past, else procfs",
+      }),
+      audit_log: key(path.default("/var/log/audit/audit.log"), {
+        expects: pathExpects,
+        unit: undefined,
+        purpose: "The live audit log; rotated ones (audit.log.1, …) are found beside it.",
+        reason: "it is the default of log_file in auditd.conf(5)",
+      }),
+    })
+    .prefault({}),
+  state: z
+    .strictObject({
+      directory: key(path.default("/var/lib/kinwatch"), {
+        expects: pathExpects,
+        unit: undefined,
+        purpose: "The folder of the database: what was learned, the alerts, and how far the log is read.",
+        reason: "what must outlive a reboot belongs below /var/lib (file-hierarchy(7))",
+      }),
+    })
+    .prefault({}),
+  learn: z
+    .strictObject({
+      from: key(learnFrom.default("history"), {
+        expects:
+          '"history", "none" or a duration from "1s" to "3650d", such as "7d" or "12h" (units ms, s, m, h, d, w)',
+        unit: undefined,
+        purpose:
+          "What a first start takes for granted: the parents in the logs kept so far, none, or those of a time from then on.",
+        reason:
+          "the logs kept so far are learned at once; a time from then on is silent about new parents until it is over",
+      }),
+    })
+    .prefault({}),
+  lineage: z
+    .strictObject({
+      processes_max: key(z.int().min(processesMin).max(processesMax).default(32_768), {
+        expects: `a whole number from ${processesMin} to ${processesMax}`,
+        unit: "processes",
+        purpose: "How many processes are remembered; the oldest go first, counted as processes_evicted.",
+        reason:
+          "as many as the kernel numbers by default (PID_MAX_DEFAULT in include/linux/threads.h); few hosts run so many",
+      }),
+    })
+    .prefault({}),
+  output: z
+    .strictObject({
+      journald: z
+        .strictObject({
+          enabled: key(z.boolean().default(true), {
+            expects: "true or false",
+            unit: undefined,
+            purpose: "Write each alert to the journal.",
+            reason: "every systemd host has it, and it needs no network",
+          }),
+        })
+        .prefault({}),
+      stdout: z
+        .strictObject({
+          enabled: key(z.boolean().default(false), {
+            expects: "true or false",
+            unit: undefined,
+            purpose: "Write each alert to standard output.",
+            reason: "below systemd standard output is the journal, which has the alert already",
+          }),
+          format: key(z.enum(["pretty", "ndjson"]).default("pretty"), {
+            expects: '"pretty" or "ndjson"',
+            unit: undefined,
+            purpose: "How: a few lines for people, or one ECS document a line.",
+            reason: "a person turns this output on to look at it",
+          }),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
+});
+
+export type Config = z.output<typeof schema>;
+export type LearnFrom = Config["learn"]["from"];
+
+/** Every key, in the order of the file. */
+export const configKeys: readonly Key[] = keysOf(schema);
+
+export const defaultConfig: Config = schema.parse({});
+
+/**
+ * @param file a configuration file that must exist; undefined: the defaults
+ * @returns paths in it are absolute
+ * @throws KW_CONFIG_UNREADABLE, KW_CONFIG_INSECURE, KW_CONFIG_INVALID
+ */
+export function loadConfig(file: string | undefined): Config {
+  if (file === undefined) return structuredClone(defaultConfig);
+  const config = readToml(readTrustedFile(file, bytesMax), file, schema);
+  const folder = dirname(resolve(file));
+  config.source.audit_log = resolve(folder, config.source.audit_log);
+  config.state.directory = resolve(folder, config.state.directory);
+  return config;
+}
+
+/** The configuration of an installed kinwatch: its file may be missing, but then also no link may stand there. */
+export function loadInstalledConfig(file = installedConfigPath): Config {
+  return loadConfig(isMissing(file) ? undefined : file);
+}
