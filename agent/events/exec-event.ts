@@ -12,11 +12,12 @@ export interface ExecEvent {
   readonly executable: string; // relative to the root of the process; "" when nobody knows
   readonly deleted: boolean; // the executable's file was gone, or never had a name (memfd)
   readonly script: string | undefined; // absolute path of the script that an interpreter runs
-  readonly comm: string; // 15 bytes that any process may set: shown, never matched
   readonly uid: number | undefined; // effective user
   readonly auid: number | undefined; // login user; undefined when unset
   readonly ses: number | undefined; // login session; undefined when unset
   readonly tty: string | undefined; // "pts0"; undefined when there is none
+  readonly userName: string | undefined; // of uid, where the source tells (enriched log), for package tools only
+  readonly loginName: string | undefined; // of auid, the same
   readonly workingDirectory: string | undefined; // kept for scripts and package tools only
   readonly argumentsFrom: "execve" | "proctitle" | "procfs" | "none"; // proctitle: 128 bytes at most, and settable
   readonly argumentsComplete: boolean; // false: cut by the kernel or by our own bound
@@ -44,4 +45,11 @@ export interface SoftwareUpdate {
   readonly success: boolean | undefined; // res
 }
 
-export type HostEvent = ExecEvent | SoftwareUpdate;
+/** The host was started anew: no process from before lives. */
+export interface Boot {
+  readonly kind: "boot";
+  readonly node: string | undefined;
+  readonly timeMs: number;
+}
+
+export type HostEvent = ExecEvent | SoftwareUpdate | Boot;

@@ -1,0 +1,130 @@
+/**
+ * Reads a SYSCALL record in place, without strings: most records on a host are none that anybody wants.
+ * Field order: kernel/auditsc.c, audit_log_exit(); kernel/audit.c, audit_log_task_info().
+ */
+
+/** What a successful execve(2) or execveat(2) said. Reused for each record: take what is needed before the next. */
+export class SyscallRecord {
+  items = 0; // PATH records of the event: 2 for a program and its loader, 3 or more for a script
+  pid = 0;
+  ppid = 0;
+  auid: number | undefined = undefined;
+  uid: number | undefined = undefined; // effective
+  ses: number | undefined = undefined;
+  ttyStart = 0; // bounds of values in the bytes, quotes included
+  ttyEnd = 0;
+  exeStart = 0;
+  exeEnd = 0;
+}
+
+const UNSET = 4294967295;
+
+/** (architecture, execve, execveat): kernel syscall tables; AUDIT_ARCH_* in uapi/linux/audit.h. */
+const execCalls: ReadonlyMap<number, readonly [number, number]> = new Map([
+  [0xc000003e, [59, 322]], // x86_64, and x32 below
+  [0x40000003, [11, 358]], // i386
+  [0xc00000b7, [221, 281]], // aarch64
+  [0x40000028, [11, 387]], // arm
+  [0xc0000015, [11, 362]], // ppc64le
+  [0x80000016, [11, 354]], // s390x
+  [0xc00000f3, [221, 281]], // riscv64
+]);
+const X32 = 0x40000000; // __X32_SYSCALL_BIT: execve 520, execveat 545
+
+function isExec(arch: number, call: number): boolean {
+  if (arch === 0xc000003e && call >= X32) return call === X32 + 520 || call === X32 + 545;
+  const calls = execCalls.get(arch);
+  return calls !== undefined && (call === calls[0] || call === calls[1]);
+}
+
+let at = 0; // where the last number ended
+
+function decimal(bytes: Buffer, start: number, end: number): number {
+  let value = 0;
+  let p = start;
+  for (; p < end; p += 1) {
+    const digit = (bytes[p] as number) - 0x30;
+    if (digit < 0 || digit > 9) break;
+    value = value * 10 + digit;
+  }
+  at = p;
+  return p === start ? UNSET : value; // "-1" is how some tools write the unset user
+}
+
+function hexadecimal(bytes: Buffer, start: number, end: number): number {
+  let value = 0;
+  let p = start;
+  for (; p < end; p += 1) {
+    const byte = bytes[p] as number;
+    if (byte >= 0x30 && byte <= 0x39) value = value * 16 + byte - 0x30;
+    else if (byte >= 0x61 && byte <= 0x66) value = value * 16 + byte - 0x57;
+    else break;
+  }
+  at = p;
+  return value;
+}
+
+/**
+ * Reads the fields between `start` (after "audit(…): ") and `end` into `record`.
+ * @returns false when it is no successful execution, or names no process
+ */
+export function readExecSyscall(bytes: Buffer, start: number, end: number, record: SyscallRecord): boolean {
+  let arch = 0;
+  let call = -1;
+  let success = false;
+  record.items = 0;
+  record.pid = -1;
+  record.ppid = -1;
+  record.auid = undefined;
+  record.uid = undefined;
+  record.ses = undefined;
+  record.ttyStart = record.ttyEnd = record.exeStart = record.exeEnd = 0;
+  for (let p = start; p < end; p += 1) {
+    // p is at the first letter of a name; each case leaves `at` inside or behind its value
+    const first = bytes[p] as number;
+    const second = bytes[p + 1] as number;
+    at = p;
+    if (first === 0x1d) break;
+    if (first === 0x61) {
+      // arch auid (a0 … a3 are registers)
+      if (second === 0x72) arch = hexadecimal(bytes, p + 5, end);
+      else if (second === 0x75) record.auid = set(decimal(bytes, p + 5, end));
+    } else if (first === 0x73) {
+      // syscall success ses (suid sgid subj)
+      if (second === 0x79) {
+        call = decimal(bytes, p + 8, end);
+        if (!isExec(arch, call)) return false;
+      } else if (second === 0x75 && bytes[p + 2] === 0x63) {
+        const value = bytes[p + 8] === 0x22 ? p + 9 : p + 8;
+        success = bytes[value] === 0x79; // "yes"
+        if (!success) return false;
+      } else if (second === 0x65 && bytes[p + 3] === 0x3d) record.ses = set(decimal(bytes, p + 4, end));
+    } else if (first === 0x70) {
+      // ppid pid (per)
+      if (second === 0x70) record.ppid = decimal(bytes, p + 5, end);
+      else if (second === 0x69) record.pid = decimal(bytes, p + 4, end);
+    } else if (first === 0x69) record.items = decimal(bytes, p + 6, end);
+    else if (first === 0x65) {
+      // exe euid (egid exit)
+      if (second === 0x75) record.uid = set(decimal(bytes, p + 5, end));
+      else if (second === 0x78 && bytes[p + 3] === 0x3d) {
+        record.exeStart = p + 4;
+        while (at < end && bytes[at] !== 0x20 && bytes[at] !== 0x1d) at += 1;
+        record.exeEnd = at;
+        break; // what follows is the security label and the key
+      }
+    } else if (first === 0x74 && second === 0x74) {
+      record.ttyStart = p + 4;
+      while (at < end && bytes[at] !== 0x20) at += 1;
+      record.ttyEnd = at;
+    }
+    p = at;
+    while (p < end && bytes[p] !== 0x20 && bytes[p] !== 0x1d) p += 1;
+    if (bytes[p] === 0x1d) break;
+  }
+  return success && record.pid > 0 && record.ppid >= 0 && record.pid !== UNSET && record.exeEnd > 0;
+}
+
+function set(value: number): number | undefined {
+  return value === UNSET ? undefined : value;
+}
