@@ -20,6 +20,7 @@ export const counterNames = [
   "processes_missed", // the process table of /proc moved on by more than was seen
   "installs_read", // package installations
   "installs_without_outcome", // no SOFTWARE_UPDATE record came in time
+  "outcomes_late", // SOFTWARE_UPDATE records that came after an installation's time was up
   "alerts_raised",
   "alerts_learned", // a new parent taken for granted while learning
   "outputs_failed", // an output refused an alert; it is kept and tried again

@@ -46,6 +46,7 @@ export interface AlertDocument {
     readonly first_seen: string;
     readonly parent_provenance: Provenance;
     readonly parent_unresolved_reason?: string;
+    readonly login_user?: string; // who logged in, whoever the process runs as now: audit's auid
     readonly ancestry: readonly AncestorDocument[]; // the parent first, pid 1 last where it is known
     readonly previous_images: readonly AncestorDocument[]; // what this pid ran before, the latest first: exec without fork
     readonly rpm?: RpmDocument; // absent when the installation is known by its records alone (dnf and the like)
