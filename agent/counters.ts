@@ -24,6 +24,9 @@ export const counterNames = [
   "alerts_raised",
   "alerts_learned", // a new parent taken for granted while learning
   "outputs_failed", // an output refused an alert; it is kept and tried again
+  "terms_let_go", // pushed out of the full list of what was seen
+  "alerts_let_go", // pushed out of the full store, after their delivery
+  "outbox_let_go", // not handed over any more: too many waited for an output that refuses
 ] as const;
 export type CounterName = (typeof counterNames)[number];
 
@@ -32,3 +35,15 @@ export type Counters = Record<CounterName, number>;
 export function newCounters(): Counters {
   return Object.fromEntries(counterNames.map((name) => [name, 0])) as Counters;
 }
+
+/** Those that say that something was not seen, or not whole: an alert names them, and a summary does. */
+export const lossNames = [
+  "records_malformed",
+  "records_oversized",
+  "events_incomplete",
+  "arguments_truncated",
+  "logs_truncated",
+  "logs_lost",
+  "processes_evicted",
+  "processes_missed",
+] as const satisfies readonly CounterName[];

@@ -1,4 +1,4 @@
--- The state of one host. user_version is the schema's version.
+-- The state of one host. user_version is the schema's version, application_id says whose file it is.
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
 -- What was seen: (rule, scope) has its own history; scope is the host that the log names, "" for this one.
@@ -14,15 +14,17 @@ CREATE TABLE terms (
 
 CREATE TABLE alerts (
   id TEXT PRIMARY KEY, -- begins with the time
-  document TEXT NOT NULL, -- JSON
-  complete INTEGER NOT NULL -- 0: its outcome is awaited
+  changed INTEGER NOT NULL UNIQUE, -- rises with each change of an alert: who follows knows how far it got
+  complete INTEGER NOT NULL, -- 0: its outcome is awaited
+  document TEXT NOT NULL -- JSON
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX alerts_awaiting ON alerts (id) WHERE complete = 0;
 
 -- What an output has not taken yet. A row goes when it has.
 CREATE TABLE outbox (
   sequence INTEGER PRIMARY KEY,
   output TEXT NOT NULL,
   stage TEXT NOT NULL CHECK (stage IN ('raised', 'completed')),
-  alert TEXT NOT NULL REFERENCES alerts (id),
-  UNIQUE (output, stage, alert)
+  alert TEXT NOT NULL REFERENCES alerts (id) ON DELETE CASCADE,
+  UNIQUE (alert, output, stage)
 ) STRICT;

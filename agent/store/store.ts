@@ -1,15 +1,25 @@
 /**
- * The one SQLite file. What belongs together is one transaction: the terms, the alert, what the outputs still have to
- * take, and the position in the log. A kill at any moment repeats an alert with the same id or none; it loses none.
+ * The one SQLite file. What belongs together is one transaction: the terms, the alert, what the outputs still have to take,
+ * and the position in the log. A kill at any moment repeats an alert with the same id or none; it loses none.
  */
-import { mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { KinwatchError, systemCode } from "../errors.ts";
+import type { Counters } from "../counters.ts";
 import type { Term } from "../rules/new-parent.ts";
 import type { LogCursor } from "../sources/source.ts";
+import type { Database } from "./database.ts";
+import { openState, openStateInMemory, openStateToRead, type StateFile } from "./state-file.ts";
+import type { StateLock } from "./state-lock.ts";
 
-const VERSION = 1;
+export interface StoreOptions {
+  readonly counters: Counters;
+  readonly limits?: Partial<typeof limitsByDefault>;
+}
+
+/** Rows. What is over goes, the oldest first, and is counted. */
+const limitsByDefault = {
+  alerts: 100_000, // some 600 MB; a host raises a few a week, a flood of a new parent a second is over a day
+  terms: 100_000, // some 20 MB; a forgotten one raises an alert again, it silences none
+  outbox: 50_000, // below `alerts`, so that there are always delivered alerts to let go before the others
+} as const;
 
 export interface OutboxRow {
   readonly sequence: number;
@@ -26,63 +36,43 @@ export interface StoredTerm {
   readonly learned: boolean;
 }
 
+export interface ChangedAlert {
+  readonly document: string; // JSON
+  readonly changed: number;
+}
+
 export class Store implements Disposable {
-  readonly #database: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #database: Database;
+  readonly #lock: StateLock | undefined;
+  readonly #counters: Counters | undefined;
+  readonly #limits: Readonly<Record<keyof typeof limitsByDefault, number>>;
 
-  /** @param directory where kinwatch.db is, made when it is missing; undefined: in memory, for one replay */
-  constructor(directory: string | undefined, options: { readonly readOnly?: boolean } = {}) {
-    const file = directory === undefined ? ":memory:" : join(directory, "kinwatch.db");
-    try {
-      if (directory !== undefined && !options.readOnly)
-        mkdirSync(directory, { recursive: true, mode: 0o700 });
-      this.#database = new DatabaseSync(file, { readOnly: options.readOnly ?? false, timeout: 5_000 });
-      this.#prepare(options.readOnly ?? false);
-    } catch (error) {
-      throw storeError(file, error);
-    }
+  /**
+   * @param where the folder of kinwatch.db, made when it is missing; undefined: in memory, for one replay
+   * @param options undefined: to read only
+   * @throws KW_STATE_LOCKED, KW_STATE_CORRUPT, KW_STATE_NEWER, KW_STATE_UNUSABLE; later calls too
+   */
+  constructor(where: string | StateFile | undefined, options: StoreOptions | undefined) {
+    const state =
+      where === undefined ? openStateInMemory() : typeof where === "string" ? openState(where) : where;
+    this.#database = state.database;
+    this.#lock = state.lock;
+    this.#counters = options?.counters;
+    this.#limits = { ...limitsByDefault, ...options?.limits };
   }
 
-  #prepare(readOnly: boolean): void {
-    const version = Number(this.#database.prepare("PRAGMA user_version").get()?.["user_version"]);
-    if (version > VERSION) {
-      throw new KinwatchError(
-        "KW_STATE_NEWER",
-        `The database is of version ${version}, and this kinwatch knows up to ${VERSION}`,
-        "Install the newer kinwatch again, or move the database away",
-      );
-    }
-    if (readOnly) return;
-    // WAL: a commit is one append; FULL: it is on disk before the output has the alert. sqlite.org/pragma.html
-    this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
-    if (version === VERSION) return;
-    const schema = readFileSync(new URL("schema.sql", import.meta.url), "utf8");
-    this.#database.exec(`BEGIN IMMEDIATE; ${schema}; PRAGMA user_version = ${VERSION}; COMMIT`);
-  }
-
-  /** All of `work` or nothing of it. */
   transaction<T>(work: () => T): T {
-    this.#database.exec("BEGIN IMMEDIATE");
-    try {
-      const result = work();
-      this.#database.exec("COMMIT");
-      return result;
-    } catch (error) {
-      this.#database.exec("ROLLBACK");
-      throw error;
-    }
+    return this.#database.transaction(work);
   }
 
   meta(key: string): string | undefined {
-    const value = this.#run("SELECT value FROM meta WHERE key = ?").get(key)?.["value"];
+    const value = this.#database.get("SELECT value FROM meta WHERE key = ?", key)?.["value"];
     return typeof value === "string" ? value : undefined;
   }
 
   setMeta(key: string, value: string): void {
-    this.#run("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value").run(
-      key,
-      value,
-    );
+    const sql = "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value";
+    this.#database.run(sql, key, value);
   }
 
   cursor(): LogCursor | undefined {
@@ -94,19 +84,23 @@ export class Store implements Disposable {
     this.setMeta("cursor", JSON.stringify(cursor));
   }
 
-  knows(rule: string, scope: string, term: Term): boolean {
-    const found = this.#run("SELECT 1 FROM terms WHERE rule = ? AND scope = ? AND field = ? AND value = ?");
-    return found.get(rule, scope, term.field, JSON.stringify(term.value)) !== undefined;
+  knows(rule: string, scope: string, { field, value }: Term): boolean {
+    const sql = "SELECT 1 FROM terms WHERE rule = ? AND scope = ? AND field = ? AND value = ?";
+    return this.#database.get(sql, rule, scope, field, JSON.stringify(value)) !== undefined;
   }
 
-  learn(rule: string, scope: string, term: Term, firstSeenMs: number, learned: boolean): void {
-    const insert = this.#run("INSERT INTO terms VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING");
-    insert.run(rule, scope, term.field, JSON.stringify(term.value), Math.trunc(firstSeenMs), learned ? 1 : 0);
+  learn(rule: string, scope: string, { field, value }: Term, firstSeenMs: number, learned: boolean): void {
+    const sql = "INSERT INTO terms VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+    const values = [rule, scope, field, JSON.stringify(value), Math.trunc(firstSeenMs), learned ? 1 : 0];
+    if (this.#database.run(sql, ...values) === 0) return;
+    this.#letGo(
+      "terms",
+      "DELETE FROM terms WHERE (rule, scope, field, value) IN (SELECT rule, scope, field, value FROM terms ORDER BY first_seen_ms LIMIT ?)",
+    );
   }
 
   terms(): StoredTerm[] {
-    const rows = this.#run("SELECT * FROM terms ORDER BY first_seen_ms, value").all();
-    return rows.map((row) => ({
+    return this.#database.all("SELECT * FROM terms ORDER BY first_seen_ms, value").map((row) => ({
       scope: String(row["scope"]),
       field: String(row["field"]),
       value: JSON.parse(String(row["value"])) as string[],
@@ -117,44 +111,61 @@ export class Store implements Disposable {
 
   /** @returns false when there is one with this id: it was raised before */
   addAlert(id: string, document: string, outputs: readonly string[]): boolean {
-    const added = this.#run("INSERT INTO alerts VALUES (?, ?, 0) ON CONFLICT DO NOTHING").run(id, document);
-    if (added.changes === 0) return false;
+    const sql = "INSERT INTO alerts VALUES (?, ?, 0, ?) ON CONFLICT (id) DO NOTHING";
+    if (this.#database.run(sql, id, this.lastChange() + 1, document) === 0) return false;
     this.#post(id, "raised", outputs);
+    this.#letGo(
+      "alerts",
+      "DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE complete = 1 AND id NOT IN (SELECT alert FROM outbox) ORDER BY id LIMIT ?)",
+    );
     return true;
   }
 
   completeAlert(id: string, document: string, outputs: readonly string[]): void {
-    const update = this.#run("UPDATE alerts SET document = ?, complete = 1 WHERE id = ? AND complete = 0");
-    if (update.run(document, id).changes > 0) this.#post(id, "completed", outputs);
+    const sql = "UPDATE alerts SET document = ?, complete = 1, changed = ? WHERE id = ? AND complete = 0";
+    if (this.#database.run(sql, document, this.lastChange() + 1, id) > 0)
+      this.#post(id, "completed", outputs);
   }
 
-  #post(id: string, stage: "raised" | "completed", outputs: readonly string[]): void {
-    const insert = this.#run(
-      "INSERT INTO outbox (output, stage, alert) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-    );
-    for (const output of outputs) insert.run(output, stage, id);
-  }
-
-  /** Whether an alert of this id awaits its outcome: its installation was read before a restart. */
+  /** The document of an alert whose outcome is awaited; undefined: there is none of this id, or it is complete. */
   awaitsOutcome(id: string): string | undefined {
-    const row = this.#run("SELECT document FROM alerts WHERE id = ? AND complete = 0").get(id);
+    const row = this.#database.get("SELECT document FROM alerts WHERE id = ? AND complete = 0", id);
     return row === undefined ? undefined : String(row["document"]);
   }
 
-  /** @param prefix the beginning of an id, as a person types it */
-  alerts(prefix = ""): string[] {
-    const rows = this.#run("SELECT document FROM alerts WHERE substr(id, 1, length(?)) = ? ORDER BY id").all(
-      prefix,
-      prefix,
-    );
-    return rows.map((row) => String(row["document"]));
+  /** The ids of all alerts whose outcome is awaited. */
+  awaiting(): string[] {
+    const rows = this.#database.all("SELECT id FROM alerts WHERE complete = 0 ORDER BY id");
+    return rows.map((row) => String(row["id"]));
   }
 
-  outbox(limit: number): OutboxRow[] {
-    const rows = this.#run(
-      "SELECT sequence, output, stage, document FROM outbox JOIN alerts ON alerts.id = outbox.alert ORDER BY sequence LIMIT ?",
-    ).all(limit);
-    return rows.map((row) => ({
+  /**
+   * The documents, the oldest first.
+   * @param prefix the beginning of an id, as a person types it
+   */
+  alerts(prefix = ""): string[] {
+    const sql = "SELECT document FROM alerts WHERE id >= ? AND substr(id, 1, length(?)) = ? ORDER BY id";
+    return this.#database.all(sql, prefix, prefix, prefix).map((row) => String(row["document"]));
+  }
+
+  /** How far the alerts have changed so far: for alertsSince(). */
+  lastChange(): number {
+    return Number(this.#database.get("SELECT max(changed) AS changed FROM alerts")?.["changed"] ?? 0);
+  }
+
+  /** What was raised or completed since, in this order; 100 at a time. */
+  alertsSince(change: number): ChangedAlert[] {
+    const sql = "SELECT document, changed FROM alerts WHERE changed > ? ORDER BY changed LIMIT 100";
+    return this.#database
+      .all(sql, change)
+      .map((row) => ({ document: String(row["document"]), changed: Number(row["changed"]) }));
+  }
+
+  /** What an output has not taken yet, in the order in which it came about. */
+  outbox(output: string, limit: number): OutboxRow[] {
+    const sql =
+      "SELECT sequence, output, stage, document FROM outbox JOIN alerts ON id = alert WHERE output = ? ORDER BY sequence LIMIT ?";
+    return this.#database.all(sql, output, limit).map((row) => ({
       sequence: Number(row["sequence"]),
       output: String(row["output"]),
       stage: row["stage"] === "raised" ? "raised" : "completed",
@@ -162,50 +173,35 @@ export class Store implements Disposable {
     }));
   }
 
-  taken(sequence: number): void {
-    this.#run("DELETE FROM outbox WHERE sequence = ?").run(sequence);
+  taken(sequences: readonly number[]): void {
+    this.transaction(() => {
+      for (const sequence of sequences) this.#database.run("DELETE FROM outbox WHERE sequence = ?", sequence);
+    });
   }
 
   [Symbol.dispose](): void {
-    this.#database.close();
+    this.#database[Symbol.dispose]();
+    this.#lock?.[Symbol.dispose]();
   }
 
-  #run(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#database.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
+  #post(id: string, stage: OutboxRow["stage"], outputs: readonly string[]): void {
+    const sql = "INSERT INTO outbox (output, stage, alert) VALUES (?, ?, ?)";
+    for (const output of outputs) this.#database.run(sql, output, stage, id);
+    this.#letGo(
+      "outbox",
+      "DELETE FROM outbox WHERE sequence IN (SELECT sequence FROM outbox ORDER BY sequence LIMIT ?)",
+    );
+  }
+
+  #letGo(table: keyof typeof limitsByDefault, sql: string): void {
+    const rows = Number(this.#database.get(`SELECT count(*) AS rows FROM ${table}`)?.["rows"]);
+    if (rows <= this.#limits[table]) return;
+    const gone = this.#database.run(sql, rows - this.#limits[table]);
+    if (this.#counters !== undefined) this.#counters[`${table}_let_go`] += gone;
   }
 }
 
-/** SQLite's result codes: sqlite.org/rescode.html */
-function storeError(file: string, error: unknown): unknown {
-  if (error instanceof KinwatchError) return error;
-  const code =
-    typeof error === "object" && error !== null && "errcode" in error ? Number(error.errcode) & 0xff : 0;
-  const why = error instanceof Error ? error.message : systemCode(error);
-  if (code === 11 || code === 26) {
-    return new KinwatchError(
-      "KW_STATE_CORRUPT",
-      `The database ${file} is damaged: ${why}`,
-      "Move it away and keep it, then restore a copy or start anew: kinwatch learns from the logs again and never replaces it by itself",
-      { cause: error },
-    );
-  }
-  if (code === 5 || code === 6) {
-    return new KinwatchError(
-      "KW_STATE_LOCKED",
-      `The database ${file} is in use: ${why}`,
-      "Stop the other kinwatch, or give this one a state directory of its own",
-      { cause: error },
-    );
-  }
-  return new KinwatchError(
-    "KW_STATE_UNUSABLE",
-    `Cannot use the database ${file}: ${why}`,
-    "See that the folder exists, may be written by this user, and has room",
-    { cause: error },
-  );
+/** To look at alerts and terms, also while a daemon writes them. */
+export function openStoreToRead(directory: string): Store {
+  return new Store(openStateToRead(directory), undefined);
 }

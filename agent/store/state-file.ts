@@ -1,0 +1,130 @@
+/**
+ * Makes, opens and checks the database. It is made beside its name and renamed when it is whole: a file of that name that is
+ * empty, cut off or another program's is damage, and is never taken for a first start, which would learn anew in silence.
+ */
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { KinwatchError } from "../errors.ts";
+import { corrupt, Database, stateError } from "./database.ts";
+import { StateLock } from "./state-lock.ts";
+
+const VERSION = 1;
+const APPLICATION = 0x6b77_7431; // "kwt1"
+const schema = readFileSync(new URL("schema.sql", import.meta.url), "utf8");
+
+export interface StateFile {
+  readonly database: Database;
+  readonly lock: StateLock | undefined;
+}
+
+/** @param directory made when it is missing, for nobody else to look into */
+export function openState(directory: string): StateFile {
+  const file = fileIn(directory);
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw stateError(directory, error);
+  }
+  const lock = new StateLock(directory);
+  try {
+    if (!existsSync(file)) make(file);
+    return { database: openChecked(file, false), lock };
+  } catch (error) {
+    lock[Symbol.dispose]();
+    throw stateError(file, error);
+  }
+}
+
+/** Beside the one that writes, if one does. */
+export function openStateToRead(directory: string): StateFile {
+  const file = fileIn(directory);
+  if (!existsSync(file)) {
+    throw new KinwatchError(
+      "KW_STATE_UNUSABLE",
+      `There is no ${file}`,
+      "Run kinwatch first, or name the folder where it keeps its state",
+    );
+  }
+  return { database: openChecked(file, true), lock: undefined };
+}
+
+export function openStateInMemory(): StateFile {
+  const database = new Database(":memory:");
+  database.exec(schema);
+  return { database, lock: undefined };
+}
+
+function fileIn(directory: string): string {
+  return join(directory, "kinwatch.db");
+}
+
+function make(file: string): void {
+  // SQLite would read what an older database left here into the new one. sqlite.org/howtocorrupt.html, section 1.4
+  if (existsSync(`${file}-wal`)) throw corrupt(file, `it is missing, but ${file}-wal is there`);
+  const unfinished = `${file}.new`;
+  for (const left of [unfinished, `${unfinished}-journal`]) rmSync(left, { force: true });
+  closeSync(openSync(unfinished, "wx", 0o600)); // SQLite gives its other files the same mode
+  {
+    using database = new Database(unfinished);
+    database.transaction(() => {
+      database.exec(`${schema}; PRAGMA application_id = ${APPLICATION}; PRAGMA user_version = ${VERSION}`);
+    });
+  }
+  renameSync(unfinished, file);
+  const folder = openSync(dirname(file), "r");
+  fsyncSync(folder);
+  closeSync(folder);
+}
+
+function openChecked(file: string, readOnly: boolean): Database {
+  const database = new Database(file, { readOnly });
+  try {
+    check(database);
+    if (readOnly) return database;
+    const findings = database.all("PRAGMA quick_check(1)").map((row) => String(Object.values(row)[0]));
+    if (findings.join() !== "ok") throw corrupt(file, findings.join());
+    // WAL: a commit is one append, and readers do not wait; FULL: it is on disk before an output has the alert.
+    // sqlite.org/wal.html, sqlite.org/pragma.html#pragma_synchronous
+    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+    return database;
+  } catch (error) {
+    database[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function check(database: Database): void {
+  if (pragma(database, "application_id") !== APPLICATION) {
+    throw corrupt(database.file, "it is empty, or another program's");
+  }
+  const version = pragma(database, "user_version");
+  if (version > VERSION) {
+    throw new KinwatchError(
+      "KW_STATE_NEWER",
+      `The database ${database.file} is of version ${version}, and this kinwatch knows up to ${VERSION}`,
+      "Install the newer kinwatch again, or move the state folder away",
+    );
+  }
+  using wanted = openStateInMemory().database;
+  if (tablesOf(database) !== tablesOf(wanted)) {
+    throw corrupt(database.file, "its tables are not those that kinwatch made");
+  }
+}
+
+function tablesOf(database: Database): string {
+  const rows = database.all("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name");
+  return JSON.stringify(rows);
+}
+
+function pragma(database: Database, name: string): number {
+  return Number(database.get(`PRAGMA ${name}`)?.[name]);
+}
