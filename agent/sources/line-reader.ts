@@ -1,27 +1,32 @@
-/** Reads a file in pieces of whole lines. What comes after the last newline is held until its newline comes. */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+/** Reads an open log in pieces of whole lines, and notices when what was read of it is not there any more. */
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import type { Counters } from "../counters.ts";
-import type { FileIdentity } from "./source.ts";
+import { blankNuls, LineBuffer, type Piece, PROOF_BYTES } from "./line-buffer.ts";
+import { fingerprintOf } from "./log-position.ts";
+import type { FileIdentity, LogCursor } from "./source.ts";
 
-const PIECE_BYTES = 1_048_576; // also the longest line: the kernel's are below 9 KiB (MAX_AUDIT_MESSAGE_LENGTH)
+const scratch = Buffer.allocUnsafeSlow(PROOF_BYTES);
 
 export class LineReader implements FileIdentity, Disposable {
   readonly device: number;
   readonly inode: number;
-  readonly fd: number;
+  readonly fd: number; // keeps the inode from being reused
+  /** What was read before was cut away or written over: start(0). */
+  truncated = false;
   readonly #counters: Counters;
-  readonly #buffer = Buffer.allocUnsafeSlow(PIECE_BYTES);
-  #offset: number; // of the buffer's first byte in the file
-  #given = 0; // bytes at the buffer's start that were handed out
-  #held = 0; // bytes in the buffer
-  #skipping = false; // inside a line that is too long
+  #offset = 0;
+  #lines: LineBuffer | undefined; // a mebibyte, not there before it is needed
 
-  constructor(path: string, offset: number, counters: Counters) {
-    this.fd = openSync(path, "r");
-    const { dev, ino } = fstatSync(this.fd);
-    this.device = dev;
-    this.inode = ino;
-    this.#offset = offset;
+  /** @throws a system error */
+  constructor(path: string, counters: Counters) {
+    this.fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // a FIFO in its place must not hold us up
+    const stats = fstatSync(this.fd);
+    if (!stats.isFile()) {
+      closeSync(this.fd);
+      throw new Error("it is no regular file");
+    }
+    this.device = stats.dev;
+    this.inode = stats.ino;
     this.#counters = counters;
   }
 
@@ -29,57 +34,66 @@ export class LineReader implements FileIdentity, Disposable {
     return fstatSync(this.fd).size;
   }
 
-  /** The offset behind the last whole line that was handed out. */
+  get isDeleted(): boolean {
+    return fstatSync(this.fd).nlink === 0;
+  }
+
+  /** Behind the last whole line that was handed out. */
   get offset(): number {
-    return this.#offset + this.#given;
+    return this.#lines?.offset ?? this.#offset;
   }
 
   /** All bytes read, those held included. */
   get end(): number {
-    return this.#offset + this.#held;
+    return this.#lines?.end ?? this.#offset;
+  }
+
+  /** What proves the place behind the last line, though the file may have lost it; undefined when too little is known. */
+  get lastCursor(): LogCursor | undefined {
+    const { device, inode, offset } = this;
+    const proof = this.#lines?.proofOfOffset;
+    if (!proof?.length || proof.length < Math.min(PROOF_BYTES, offset)) return undefined;
+    return { device, inode, offset, fingerprint: fingerprintOf(proof) };
+  }
+
+  /** Reading has come to its end: the buffer is let go, the file stays open. */
+  release(): void {
+    this.#offset = this.offset;
+    this.#lines = undefined;
+  }
+
+  /** Reads from here the next time. */
+  start(offset: number): void {
+    this.#offset = offset;
+    this.#lines = undefined;
+    this.truncated = false;
   }
 
   /**
    * @param until no line that begins at or after this offset
    * @returns whole lines, valid until the next call; undefined when there is none as yet
+   * @throws a system error
    */
-  next(until = Number.POSITIVE_INFINITY): { bytes: Buffer; offset: number } | undefined {
+  next(until = Number.POSITIVE_INFINITY): Piece | undefined {
+    this.#lines ??= new LineBuffer(this.#offset, this.#counters);
     for (;;) {
-      this.#buffer.copyWithin(0, this.#given, this.#held);
-      this.#offset += this.#given;
-      this.#held -= this.#given;
-      this.#given = 0;
-      const room = Math.min(this.#buffer.length - this.#held, until - this.#offset - this.#held);
-      const read =
-        room <= 0 ? 0 : readSync(this.fd, this.#buffer, this.#held, room, this.#offset + this.#held);
-      this.#held += read;
-      let start = 0;
-      if (this.#skipping) {
-        const newline = this.#buffer.subarray(0, this.#held).indexOf(0x0a);
-        start = newline === -1 ? this.#held : newline + 1;
-        this.#skipping = newline === -1;
-      }
-      const last = this.#buffer.subarray(0, this.#held).lastIndexOf(0x0a);
-      if (last >= start) {
-        this.#given = last + 1;
-        return { bytes: this.#buffer.subarray(start, last + 1), offset: this.#offset + start };
-      }
-      this.#given = start;
-      if (this.#held - start === this.#buffer.length) {
-        this.#counters.records_oversized += 1;
-        this.#skipping = true;
-        this.#given = this.#held;
-      } else if (read === 0) return undefined;
+      const space = this.#lines.space();
+      const wanted = Math.min(space.length, until - this.#lines.end);
+      const read = wanted <= 0 ? 0 : readSync(this.fd, space, 0, wanted, this.#lines.end);
+      this.truncated = !this.isIntact(); // after reading: what is intact now was intact then
+      if (this.truncated) return undefined;
+      const piece = this.#lines.lines(read);
+      if (piece !== undefined || read === 0) return piece;
     }
   }
 
-  /** The last line of a file that will not grow any more, given the newline that it lacks. */
-  rest(): { bytes: Buffer; offset: number } | undefined {
-    if (this.#held === this.#given || this.#skipping) return undefined;
-    const bytes = Buffer.concat([this.#buffer.subarray(this.#given, this.#held), Buffer.from("\n")]);
-    const offset = this.#offset + this.#given;
-    this.#given = this.#held;
-    return { bytes, offset };
+  /** Whether the last that was read is still there. The size alone does not tell: it may have grown again. */
+  isIntact(): boolean {
+    if (this.#lines === undefined) return this.size >= this.#offset;
+    const { proofOfEnd, end } = this.#lines;
+    const { length } = proofOfEnd;
+    const read = readSync(this.fd, scratch, 0, length, end - length);
+    return read === length && blankNuls(scratch.subarray(0, length)).equals(proofOfEnd);
   }
 
   [Symbol.dispose](): void {

@@ -3,69 +3,50 @@
  * it is reused. The bytes before the position do.
  */
 import { createHash } from "node:crypto";
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from "node:fs";
+import { readdirSync, readSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { LogCursor, LogPosition } from "./source.ts";
+import { blankNuls, PROOF_BYTES } from "./line-buffer.ts";
+import type { FileIdentity, LogCursor } from "./source.ts";
 
-const FINGERPRINT_BYTES = 1_024; // some lines; each has its time and serial, so that no two places are alike
-
-/** A hash of the bytes before an offset; "" at the very beginning. */
-export function fingerprintBefore(fd: number, offset: number): string {
-  const length = Math.min(FINGERPRINT_BYTES, offset);
-  if (length === 0) return "";
-  const bytes = Buffer.allocUnsafe(length);
-  const read = readSync(fd, bytes, 0, length, offset - length);
-  return read < length ? "short" : createHash("sha256").update(bytes).digest("hex").slice(0, 32);
+/** A hash of the bytes before a position. */
+export function fingerprintOf(proof: Buffer): string {
+  return createHash("sha256").update(proof).digest("hex").slice(0, 32);
 }
 
-export interface LogFile extends LogPosition {
-  readonly path: string;
-  readonly offset: 0;
-  readonly size: number;
+/** @returns undefined when the file is shorter than that */
+export function fingerprintBefore(fd: number, offset: number): string | undefined {
+  const length = Math.min(PROOF_BYTES, offset);
+  const proof = Buffer.allocUnsafe(length);
+  const read = readSync(fd, proof, 0, length, offset - length);
+  return read < length ? undefined : fingerprintOf(blankNuls(proof));
 }
 
-/** The live log and the rotated ones beside it (audit.log.1, …), oldest first. auditd.conf(5), num_logs. */
-export function retainedLogs(path: string): LogFile[] {
+export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
+  return a.inode === b.inode && a.device === b.device;
+}
+
+/**
+ * The paths of the live log and the rotated ones beside it (audit.log.1, …: auditd.conf(5), num_logs), newest first. Who
+ * opens them in this order misses none: a rotation meanwhile moves each one on to a path still to come, one of which is
+ * named here although nothing is there yet.
+ * @throws a system error, of the folder
+ */
+export function logPaths(path: string): string[] {
   const name = basename(path);
   const ages = readdirSync(dirname(path)).flatMap((entry) => {
-    if (entry === name) return [0];
     const age = entry.startsWith(`${name}.`) ? entry.slice(name.length + 1) : "";
-    return /^\d{1,5}$/.test(age) ? [Number(age)] : [];
+    return /^[1-9]\d{0,4}$/.test(age) ? [Number(age)] : [];
   });
-  return ages
-    .sort((a, b) => b - a)
-    .flatMap((age) => {
-      const file = age === 0 ? path : join(dirname(path), `${name}.${age}`);
-      return withFile(file, (fd) => {
-        const { dev, ino, size } = fstatSync(fd);
-        return [{ path: file, device: dev, inode: ino, offset: 0 as const, size }];
-      });
-    });
+  ages.sort((a, b) => a - b);
+  const next = (ages.at(-1) ?? 0) + 1;
+  return [path, ...[...ages, next].map((age) => join(dirname(path), `${name}.${age}`))];
 }
 
 /** Which of the logs holds the cursor's position: the one of its inode if the bytes agree, else any whose bytes do. */
-export function findCursor(cursor: LogCursor, logs: readonly LogFile[]): number {
-  const isHere = (log: LogFile): boolean =>
-    log.size >= cursor.offset &&
-    withFile(log.path, (fd) => [fingerprintBefore(fd, cursor.offset)])[0] === cursor.fingerprint;
-  const named = logs.findIndex(
-    (log) => log.inode === cursor.inode && log.device === cursor.device && isHere(log),
-  );
-  if (named !== -1 || cursor.offset === 0) return named;
-  return logs.findIndex(isHere);
-}
-
-/** A file may be rotated away between the listing and the opening: then there is nothing to say of it. */
-function withFile<T>(path: string, use: (fd: number) => T[]): T[] {
-  let fd: number;
-  try {
-    fd = openSync(path, "r");
-  } catch {
-    return [];
-  }
-  try {
-    return use(fd);
-  } finally {
-    closeSync(fd);
-  }
+export function findCursor<Log extends FileIdentity & { readonly fd: number }>(
+  cursor: LogCursor,
+  logs: readonly Log[],
+): Log | undefined {
+  const holding = logs.filter(({ fd }) => fingerprintBefore(fd, cursor.offset) === cursor.fingerprint);
+  return holding.find((log) => isSameFile(log, cursor)) ?? holding[0];
 }
