@@ -190,7 +190,7 @@ export async function startAuditHost(options: AuditHostOptions = {}): Promise<Au
     await host.lock();
     await host.start();
     host.auditctl("-D");
-    host.auditctl("-b", "8192"); // 64 by default: a burst of some executions is lost
+    host.auditctl("-b", "8192"); // as the rules that come with auditd do
     const refused: string[] = [];
     for (const rule of options.rules ?? execRules) {
       try {

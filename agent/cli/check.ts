@@ -1,0 +1,105 @@
+/** `kinwatch check`: can this host be watched, and what has to be done so that it can. Changes nothing. */
+import { hostname } from "node:os";
+import { styleText } from "node:util";
+import { Command } from "commander";
+import { checkHost, type Finding, type HostReport } from "../health/host-check.ts";
+import { type HostSurvey, surveyHost } from "../health/host-survey.ts";
+import { printable } from "../printable.ts";
+import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
+import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
+
+interface Options extends SettingsOptions {
+  readonly format?: Format;
+}
+
+const NAME = 22; // columns of status and fact
+const WIDTH = 80;
+const TEXT_MAX = 2_000;
+const words = { ok: "ok", warning: "warning", failed: "FAILED" } as const;
+const styles = { ok: "green", warning: "yellow", failed: "red" } as const;
+
+export function checkCommand(): Command {
+  return new Command("check")
+    .description("can this host be watched: a line a fact, what is wrong, and the command that cures it")
+    .addOption(configOption())
+    .addOption(stateOption())
+    .addOption(formatOption())
+    .addHelpText(
+      "after",
+      `
+Examples:
+  As root, who alone may ask audit for its rules:
+    kinwatch check
+  For a script, what is wrong and nothing else:
+    kinwatch check --format ndjson | jq -r 'select(.status != "ok") | [.fact, .text] | @tsv'
+
+Nothing is changed. Lines that begin with $ cure what stands above them, as root; cure from the top, then check again.
+With ndjson the last document has "fact":"host", "watched" and "source": what kinwatch run would watch.
+Each fact is explained in docs/check.md.
+
+Exit code 0: this host is watched, perhaps with warnings. 3: it is not.`,
+    )
+    .action(check);
+}
+
+async function check(options: Options): Promise<void> {
+  const { source, state, output } = readSettings(options);
+  endWhenReaderLeaves(process.stdout);
+  const survey = await surveyHost({ auditLog: source.audit_log, stateFolder: state.directory });
+  const wanted = { source: source.type, journald: output.journald.enabled, nowMs: Date.now() };
+  const report = checkHost(survey, wanted);
+  const write = formatOf(options.format) === "ndjson" ? documents : pretty;
+  process.stdout.write(write(report, survey));
+  if (!report.watched) process.exitCode = 3;
+}
+
+function documents({ findings, source, watched }: HostReport): string {
+  const status = watched ? "ok" : "failed";
+  const last = { fact: "host", status, text: verdict({ findings, source, watched }), watched, source };
+  return [...findings, last].map((one) => `${JSON.stringify(one)}\n`).join("");
+}
+
+function pretty(report: HostReport, { os }: HostSurvey): string {
+  const system = printable(os.get("PRETTY_NAME") ?? "Linux", 40);
+  const lines = report.findings.flatMap(findingLines);
+  const style = report.watched ? "green" : "red";
+  const last = wrapped(verdict(report), WIDTH).map((line) => paint(line, ["bold", style]));
+  return `${[`${paint(printable(hostname(), 30), ["bold"])}, ${system}`, "", ...lines, "", ...last].join("\n")}\n`;
+}
+
+function findingLines({ fact, status, text, cure }: Finding): string[] {
+  const [first = "", ...rest] = wrapped(printable(text, TEXT_MAX), WIDTH - NAME);
+  const indent = " ".repeat(NAME);
+  return [
+    `${paint(words[status].padEnd(8), [styles[status]])} ${fact.padEnd(NAME - 9)}${first}`,
+    ...rest.map((line) => indent + line),
+    ...cure.map(
+      (line) => `         ${line.startsWith(" ") ? " " : "$"} ${paint(printable(line, TEXT_MAX), ["bold"])}`,
+    ),
+  ];
+}
+
+function verdict({ findings, source, watched }: HostReport): string {
+  const count = (status: Finding["status"]) => findings.filter((finding) => finding.status === status).length;
+  const warnings = count("warning");
+  const beside = warnings === 0 ? "" : `, with ${warnings} warning${warnings === 1 ? "" : "s"}`;
+  if (!watched) return `This host is not watched: cure what failed (${count("failed")}), then check again.`;
+  if (source === "audit-log") return `This host is watched through the audit log${beside}.`;
+  return `This host is watched through /proc${beside}. What is not seen there: processes that live for less than some milliseconds, what dnf and the like install, outcomes, and all that came before the start.`;
+}
+
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let rest = text;
+  while (rest.length > width) {
+    const blank = rest.lastIndexOf(" ", width);
+    const end = blank > 0 ? blank : width;
+    lines.push(rest.slice(0, end));
+    rest = rest.slice(end).trimStart();
+  }
+  return [...lines, rest];
+}
+
+function paint(text: string, style: Parameters<typeof styleText>[0]): string {
+  return styleText(style, text, { stream: process.stdout }); // heeds NO_COLOR, FORCE_COLOR and whether it is a terminal
+}

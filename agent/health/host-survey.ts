@@ -1,0 +1,208 @@
+/** Gathers what decides whether this host can be watched. What it means: host-check.ts. Nothing is changed. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  globSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+} from "node:fs";
+import { arch } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { systemCode } from "../errors.ts";
+import { type AuditRule, parseAuditRules } from "./audit-rules.ts";
+import { type AuditStatus, parseAuditStatus } from "./audit-status.ts";
+import { type AuditdConfig, parseAuditdConfig } from "./auditd-config.ts";
+import { ask, findProgram } from "./command.ts";
+import { type OsRelease, readOsRelease } from "./os-release.ts";
+
+export interface HostSurvey {
+  readonly os: OsRelease;
+  readonly uid: number;
+  readonly systemd: boolean;
+  readonly archs: readonly string[]; // of programs that can run here, as audit rules name them, the native one first
+  readonly programs: ReadonlySet<string>;
+  readonly audit: AuditStatus | { readonly problem: string };
+  readonly rules: readonly AuditRule[] | undefined; // undefined: not known
+  readonly receiver: string | undefined; // the program that takes the records: comm of audit.pid
+  readonly auditd: { readonly path: string; readonly config: AuditdConfig | undefined };
+  readonly log: {
+    readonly path: string;
+    readonly problem: string | undefined; // a system error's code
+    readonly begunMs: number | undefined; // time of the oldest record that is retained
+    readonly bytes: number; // of all files
+    readonly recordsUs: boolean; // an execution of our own appeared in it
+  };
+  readonly rpm: RpmSurvey | undefined; // undefined: no rpm
+  readonly journald: boolean;
+  readonly state: { readonly folder: string; readonly problem: string | undefined };
+  readonly procHidden: boolean; // processes of other users are not shown
+}
+
+export interface RpmSurvey {
+  readonly version: string;
+  readonly plugin: string; // where rpm looks for its audit plug-in; empty: switched off
+  readonly there: boolean;
+  readonly elsewhere: string | undefined; // a plug-in where rpm does not look
+}
+
+const programs = ["auditctl", "auditd", "augenrules", "dnf", "yum", "zypper", "apt-get", "systemctl"];
+const proofMsMax = 2_000; // auditd writes within some milliseconds, but a busy host has a backlog
+const tailBytes = 262_144; // about 150 executions
+
+export interface SurveyOptions {
+  readonly auditLog: string;
+  readonly stateFolder: string;
+}
+
+export async function surveyHost({ auditLog, stateFolder }: SurveyOptions): Promise<HostSurvey> {
+  const [status, listed, rpm] = await Promise.all([
+    ask("auditctl", ["-s"]),
+    ask("auditctl", ["-l"]),
+    surveyRpm(),
+  ]);
+  const audit = parseAuditStatus(status?.stdout ?? "") ?? { problem: status?.stderr.trim() || "no auditctl" };
+  const pid = "pid" in audit ? audit.pid : 0;
+  const path = auditdConfigPath(pid);
+  const config = readText(path);
+  const problem = problemOf(() => closeSync(openSync(auditLog, "r")));
+  const silent = "enabled" in audit && (audit.enabled === 0 || pid === 0);
+  return {
+    os: readOsRelease(),
+    uid: process.geteuid?.() ?? -1,
+    systemd: existsSync("/run/systemd/system"), // sd_booted(3)
+    archs: archsOf(arch()),
+    programs: new Set(programs.filter((name) => findProgram(name) !== undefined)),
+    audit,
+    rules: listed?.ok && "enabled" in audit ? parseAuditRules(listed.stdout) : undefined,
+    receiver: pid === 0 ? undefined : readText(`/proc/${pid}/comm`)?.trim(),
+    auditd: { path, config: config === undefined ? undefined : parseAuditdConfig(config) },
+    log: {
+      path: auditLog,
+      problem,
+      ...retained(auditLog),
+      recordsUs: problem === undefined && !silent && (await isRecorded(auditLog)),
+    },
+    rpm,
+    journald: existsSync("/run/systemd/journal/socket"),
+    state: { folder: stateFolder, problem: stateProblem(stateFolder) },
+    procHidden: !existsSync("/proc/1/stat"), // hidepid: proc(5)
+  };
+}
+
+/** @param machine of node:os arch(); auditctl knows 32-bit tables for those only (lib/machinetab.h) */
+export function archsOf(machine: string): string[] {
+  if (["x64", "arm64", "ppc64", "s390x"].includes(machine)) return ["b64", "b32"];
+  return [["arm", "ia32"].includes(machine) ? "b32" : "b64"];
+}
+
+/** auditd may run with a folder of its own: auditd(8), -c. */
+function auditdConfigPath(pid: number): string {
+  const words = pid === 0 ? [] : (readText(`/proc/${pid}/cmdline`) ?? "").split("\0");
+  const at = words.indexOf("-c");
+  return join(at === -1 ? "/etc/audit" : (words[at + 1] ?? "/etc/audit"), "auditd.conf");
+}
+
+/** The one proof that all parts work together: something is executed, and looked for in the log. */
+async function isRecorded(log: string): Promise<boolean> {
+  const child = spawn("/bin/sh", ["-c", ":"], { stdio: "ignore" });
+  await once(child, "exit");
+  const ours = new RegExp(`^type=SYSCALL .* pid=${child.pid} `, "m"); // no blank of a name comes unquoted or unhexed
+  const endMs = performance.now() + proofMsMax;
+  for (;;) {
+    if (ours.test(tailOf(log))) return true;
+    if (performance.now() > endMs) return false;
+    await sleep(20);
+  }
+}
+
+function tailOf(path: string): string {
+  try {
+    const fd = openSync(path, "r");
+    try {
+      const { size } = fstatSync(fd);
+      const bytes = Buffer.alloc(Math.min(size, tailBytes));
+      return bytes.toString("latin1", 0, readSync(fd, bytes, 0, bytes.length, size - bytes.length));
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return ""; // it is just being rotated
+  }
+}
+
+/** All files of the log: audit.log, audit.log.1, … */
+function retained(path: string): { bytes: number; begunMs: number | undefined } {
+  const files = globSync(`${path.replace(/[*?[\]{}!()\\]/g, "\\$&")}{,.[0-9]*}`);
+  const sizes = files.map((file) => statSync(file, { throwIfNoEntry: false })?.size ?? 0);
+  const begun = files.map(firstRecordMs).filter((ms) => ms !== undefined);
+  return {
+    bytes: sizes.reduce((sum, size) => sum + size, 0),
+    begunMs: begun.length === 0 ? undefined : Math.min(...begun),
+  };
+}
+
+function firstRecordMs(path: string): number | undefined {
+  try {
+    const fd = openSync(path, "r");
+    try {
+      const bytes = Buffer.alloc(512);
+      const head = bytes.toString("latin1", 0, readSync(fd, bytes, 0, bytes.length, 0));
+      const seconds = /\baudit\((\d+)\./.exec(head)?.[1];
+      return seconds === undefined ? undefined : Number(seconds) * 1_000;
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+/** rpm loads a plug-in whose macro is defined, from the path that it expands to: rpm-plugins(8). */
+async function surveyRpm(): Promise<RpmSurvey | undefined> {
+  const answer = await ask("rpm", ["--eval", "%{?__transaction_audit}", "--eval", "%{__plugindir}"]);
+  const version = await ask("rpm", ["--version"]);
+  if (answer === undefined) return undefined;
+  const [plugin = "", folder = ""] = answer.stdout.split("\n");
+  const elsewhere = globSync("/usr/lib*/{*/,}rpm-plugins/audit.so").find((path) => path !== plugin);
+  return {
+    version: /[\d.]+/.exec(version?.stdout ?? "")?.[0] ?? "",
+    plugin,
+    there: plugin !== "" && existsSync(plugin),
+    elsewhere: existsSync(join(folder, "audit.so")) ? undefined : elsewhere,
+  };
+}
+
+/** The folder, or where it would be made. */
+function stateProblem(folder: string): string | undefined {
+  const there = existsSync(folder) ? folder : dirname(folder);
+  if (!existsSync(there)) return stateProblem(there);
+  return problemOf(() => {
+    if (!statSync(there).isDirectory()) throw Object.assign(new Error(), { code: "ENOTDIR" });
+    accessSync(there, constants.W_OK | constants.X_OK); // root too is refused on a file system that is read only
+  });
+}
+
+function problemOf(attempt: () => void): string | undefined {
+  try {
+    attempt();
+    return undefined;
+  } catch (error) {
+    return systemCode(error);
+  }
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
