@@ -4,11 +4,13 @@ import { absolute, baseName } from "./audit-exec.ts";
 import type { ExecEvent } from "./exec-event.ts";
 import { isInterpreter, scriptArgument } from "./interpreter.ts";
 
+const KEPT_MAX = 1_024; // characters of arguments that the process table keeps for long
+
 export function procExec(process: ProcEntry): ExecEvent {
-  const { pid, ppid, args, workingDirectory, uid, auid, ses, deleted } = process;
-  // Without permission to read the link, the name it was started by is the next best, when it is a path.
-  const executable = process.executable ?? (args[0]?.startsWith("/") ? args[0] : "");
+  const { pid, ppid, args, workingDirectory } = process;
+  const executable = process.executable ?? nameOf(process);
   const name = baseName(executable);
+  // `env script` is not read: it is env for a moment only, and would be another parent each time that it is met as such.
   const script = isInterpreter(name) ? scriptArgument(name, args) : undefined;
   return {
     kind: "exec",
@@ -19,17 +21,42 @@ export function procExec(process: ProcEntry): ExecEvent {
     pid,
     ppid,
     executable,
-    deleted,
+    deleted: process.deleted,
     script: script === undefined ? undefined : absolute(script, workingDirectory),
-    uid,
-    auid,
-    ses,
-    tty: undefined,
+    uid: process.uid,
+    auid: process.auid,
+    ses: process.ses,
+    tty: process.tty,
     userName: undefined,
     loginName: undefined,
     workingDirectory,
     argumentsFrom: args.length === 0 ? "none" : "procfs",
-    argumentsComplete: true,
+    argumentsComplete: process.argumentsComplete,
     args,
+    shrink() {
+      const kept = firstOf(this.args);
+      if (kept === this.args) return;
+      Object.assign(this, { args: kept, argumentsComplete: false });
+    },
   };
+}
+
+/**
+ * Another user's program, whose path a plain user may not read: the path that it was started by, else its bare name.
+ * comm names a script and not its interpreter; the first argument may be a title ("sshd: root@pts/0").
+ */
+function nameOf({ comm, args: [first = ""] }: ProcEntry): string {
+  return /^\/[^\0 ]+$/.test(first) || isInterpreter(baseName(first)) ? first : comm;
+}
+
+/** The arguments that begin within KEPT_MAX characters, the last one cut there. */
+function firstOf(args: readonly string[]): readonly string[] {
+  const kept: string[] = [];
+  let left = KEPT_MAX;
+  for (const arg of args) {
+    if (left <= 0) return kept;
+    kept.push(arg.length > left ? Buffer.from(arg.slice(0, left)).toString() : arg); // slice() alone holds on to the whole
+    left -= arg.length + 1;
+  }
+  return left < -1 ? kept : args;
 }

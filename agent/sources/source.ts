@@ -39,19 +39,21 @@ export interface IdleObservation {
 
 export type Observation = LogObservation | ProcessObservation | IdleObservation;
 
-/** One process as /proc shows it. proc_pid_stat(5), proc_pid_status(5). */
+/** One process as /proc shows it: never a kernel thread, a zombie, or one in the middle of an execution. */
 export interface ProcEntry {
   readonly pid: number;
   readonly ppid: number;
-  readonly startTimeMs: number; // since the epoch, to a clock tick (10 ms): stat field 22 plus the boot time
-  readonly executable: string | undefined; // without " (deleted)"; undefined for kernel threads and where not permitted
+  readonly startTimeMs: number; // since the epoch; cut to a clock tick, so that the process started up to 10 ms later
+  readonly comm: string; // the program's base name to 15 bytes, set at execution; a process may change its own
+  readonly executable: string | undefined; // without " (deleted)", below the process's root; undefined where not permitted
   readonly deleted: boolean; // the executable's file is gone
-  readonly args: readonly string[]; // empty for kernel threads and zombies
+  readonly args: readonly string[]; // as the process shows them now: it may overwrite its own
+  readonly argumentsComplete: boolean; // false: cut by our own bound
   readonly workingDirectory: string | undefined;
-  readonly uid: number; // effective; all of status' Uid line are the same but in set-user-ID programs
+  readonly uid: number; // effective
   readonly auid: number | undefined; // loginuid; undefined when unset (4294967295)
   readonly ses: number | undefined; // sessionid; the same
-  readonly kernelThread: boolean;
+  readonly tty: string | undefined; // "pts0", as audit names it; undefined when there is none
 }
 
 export interface Source extends AsyncIterable<Observation> {
