@@ -4,10 +4,19 @@
  * silently.
  */
 import { spawnSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
-export type RealPart = "root" | "rpm" | "rpmbuild" | "auditd" | "journald" | "ausearch" | "plain-user";
+export type RealPart =
+  | "root"
+  | "rpm"
+  | "rpmbuild"
+  | "auditd"
+  | "journald"
+  | "ausearch"
+  | "plain-user"
+  | "terminal";
 
 // A test may run with a short PATH (npm, cron); the administrator's programs live in the sbin folders.
 const folders = [
@@ -26,7 +35,8 @@ const checks: Readonly<Record<RealPart, () => boolean>> = {
   auditd: () => findProgram("auditd") !== undefined,
   journald: () => findProgram("journalctl") !== undefined && findJournald() !== undefined,
   ausearch: () => findProgram("ausearch") !== undefined,
-  "plain-user": () => isRoot() && asPlainUser(["true"]) !== undefined,
+  "plain-user": () => isRoot() && plainUserReads(fileURLToPath(import.meta.url)),
+  terminal: () => existsSync(new URL("../../node_modules/node-pty/build/Release/pty.node", import.meta.url)),
 };
 
 /**
@@ -60,6 +70,12 @@ export function asPlainUser(command: readonly string[]): string[] | undefined {
     if (tried.status === 0) return [...prefix, ...command];
   }
   return undefined;
+}
+
+/** A checkout below /root is root's alone. */
+function plainUserReads(path: string): boolean {
+  const [file, ...args] = asPlainUser(["test", "-r", path]) ?? [];
+  return file !== undefined && spawnSync(file, args, { stdio: "ignore", timeout: 10_000 }).status === 0;
 }
 
 function isRoot(): boolean {
