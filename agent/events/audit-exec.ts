@@ -2,7 +2,7 @@
  * An execution read from audit records. There is one for each execution on the host, most of which no rule wants, so
  * text is kept as it was written and decoded when somebody asks.
  */
-import { executeArguments, fieldOf, titleArguments, untrusted } from "./audit-text.ts";
+import { executeArguments, fieldOf, pathOf, titleArguments, untrusted } from "./audit-text.ts";
 import type { ExecEvent } from "./exec-event.ts";
 import { isInterpreter, scriptArgument } from "./interpreter.ts";
 
@@ -11,14 +11,15 @@ export interface Image {
   readonly executable: string;
   readonly deleted: boolean;
   readonly interpreter: boolean;
-  readonly packageTool: boolean; // its arguments, working directory and user names are kept whole
+  readonly packageTool: boolean; // the user names of its executions are kept
 }
 
 const DELETED = " (deleted)"; // fs/d_path.c, d_path()
+const KEPT_MAX = 1_024; // characters of a text that the process table keeps for long: 32,768 executions must stay small
 
 /** @param value the exe= field as written, quotes and hex untouched */
 export function imageOf(value: string): Image {
-  const path = untrusted(value);
+  const path = pathOf(value);
   const deleted = path.endsWith(DELETED);
   const executable = deleted ? path.slice(0, -DELETED.length) : path;
   const name = baseName(executable);
@@ -49,13 +50,14 @@ export class AuditExec implements ExecEvent {
   ses: number | undefined = undefined;
   tty: string | undefined = undefined;
   image: Image = unknownImage;
-  /** Raw texts: EXECVE records from "argc=" on; a proctitle value; CWD's and PATH item 0's values; SYSCALL's trailer. */
+  /** Raw texts: EXECVE records from "argc=" on; a proctitle value; CWD's value; SYSCALL's trailer. */
   execve: string | undefined = undefined;
   title: string | undefined = undefined;
   cwd: string | undefined = undefined;
-  path: string | undefined = undefined;
   trailer: string | undefined = undefined;
-  cut = false; // the raw arguments met our own bound
+  path: string | undefined = undefined; // PATH item 0's value, where it may be a script's
+  cut = false; // the raw arguments met a bound of ours
+  #kept: { readonly script: string | undefined } | undefined; // told from arguments that are cut now
 
   get executable(): string {
     return this.image.executable;
@@ -66,17 +68,29 @@ export class AuditExec implements ExecEvent {
   }
 
   get workingDirectory(): string | undefined {
-    return this.cwd === undefined ? undefined : untrusted(this.cwd);
+    return pathOf(this.cwd) || undefined;
   }
 
   get script(): string | undefined {
+    if (this.#kept !== undefined) return this.#kept.script;
+    if (this.path === undefined && !this.image.interpreter) return undefined;
     const named =
-      this.path !== undefined
-        ? untrusted(this.path)
-        : this.image.interpreter
-          ? scriptArgument(baseName(this.executable), this.args)
-          : undefined;
-    return named === undefined || named === "" ? undefined : absolute(named, this.workingDirectory);
+      this.#executedScript() ??
+      (this.image.interpreter ? scriptArgument(baseName(this.executable), this.args) : undefined);
+    return named === undefined ? undefined : absolute(named, this.workingDirectory);
+  }
+
+  /**
+   * The kernel hands an interpreter the name of the file that was to be executed: fs/binfmt_script.c, load_script();
+   * fs/binfmt_misc.c, load_misc_binary(). A file given by descriptor has a name below /dev/fd: fs/exec.c, alloc_bprm().
+   */
+  #executedScript(): string | undefined {
+    if (this.path === undefined) return undefined;
+    const name = untrusted(this.path);
+    const { args } = this;
+    if (name !== "" && (this.execve === undefined || args.includes(name, 1))) return name;
+    const byDescriptor = name === "" ? /^\/dev\/fd\/\d+$/ : /^\/dev\/fd\/\d+\//;
+    return args.find((arg, index) => index > 0 && byDescriptor.test(arg) && arg.endsWith(name));
   }
 
   get argumentsFrom(): ExecEvent["argumentsFrom"] {
@@ -99,6 +113,36 @@ export class AuditExec implements ExecEvent {
   get loginName(): string | undefined {
     return this.auid === undefined || this.trailer === undefined ? undefined : nameIn(this.trailer, "AUID");
   }
+
+  shrink(): void {
+    const { execve, path, cwd, image } = this;
+    if (isLong(execve) || isLong(path) || isLong(cwd)) {
+      const { script } = this;
+      this.#kept = { script: isLong(script) ? firstOf(script, KEPT_MAX) : script };
+      this.path = undefined;
+      if (isLong(cwd)) this.cwd = undefined; // a part of a path is another path
+      if (isLong(execve)) {
+        this.execve = firstOf(execve, cutAt(execve, KEPT_MAX));
+        this.cut = true;
+      }
+    }
+    if (isLong(image.executable)) this.image = { ...image, executable: firstOf(image.executable, KEPT_MAX) };
+  }
+}
+
+function isLong(text: string | undefined): text is string {
+  return text !== undefined && text.length > KEPT_MAX;
+}
+
+/** Where raw arguments may be cut at `length` or before it: not between the two digits of a byte. */
+export function cutAt(execve: string, length: number): number {
+  const start = execve.lastIndexOf("=", length - 1) + 1; // of the last value
+  return execve[start] !== '"' && (length - start) % 2 === 1 ? length - 1 : length;
+}
+
+/** A copy: what slice() gives holds on to the whole text. */
+function firstOf(text: string, length: number): string {
+  return Buffer.from(text.slice(0, length)).toString();
 }
 
 const unknownImage: Image = { executable: "", deleted: false, interpreter: false, packageTool: false };

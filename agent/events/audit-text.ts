@@ -101,6 +101,12 @@ function joined(chunks: readonly string[]): string {
 
 /** The stand-in for a missing EXECVE: at most 128 bytes, and a process may have written over it since. */
 export function titleArguments(value: string): readonly string[] {
-  const text = untrusted(value);
-  return text.replace(/\0+$/, "").split("\0");
+  const text = untrusted(value).replace(/\0+$/, "");
+  return text === "" || text === "(null)" ? [] : text.split("\0"); // kernel/auditsc.c, audit_log_proctitle()
+}
+
+/** A file that audit_log_d_path() could not name is a word in brackets, in quotes or not: kernel/audit.c. */
+export function pathOf(value: string | undefined): string {
+  const path = untrusted(value);
+  return path === "<no_memory>" || path === "<too_long>" ? "" : path;
 }

@@ -1,71 +1,73 @@
 /**
  * Observations become events: audit records with the same id are joined, each execution comes out once, a parent's before
- * its child's. Works on the bytes of the log (syscall-record.ts); a record nobody wants costs no string and no object.
+ * its child's. Works on the bytes of the log; a record nobody wants costs no string and no object.
  *
- * An event is complete when its SYSCALL and EXECVE are there and PROCTITLE or EOE came: auditd drops the EOE as redundant
- * after a PROCTITLE. One that lacks a record waits for 2 s of the log's own time, as auditd and ausearch do
- * (auparse_init(3), end_of_event_timeout in auditd.conf(5)).
+ * The kernel writes SYSCALL, EXECVE, CWD, PATH for each file, PROCTITLE, EOE (kernel/auditsc.c, audit_log_exit()); events of
+ * several CPUs interleave. auditd leaves out the EOE, and its exclude rules may leave out others, so an event is complete
+ * when its SYSCALL and EXECVE are whole and its last PATH, PROCTITLE or EOE came. One that lacks a record waits for 2 s of
+ * its host's own time, as auditd and ausearch do (auparse_init(3); end_of_event_timeout in auditd.conf(5)).
  */
 import type { Counters } from "../counters.ts";
 import type { LogObservation, LogPosition, Observation } from "../sources/source.ts";
-import { AuditExec, type Image, imageOf } from "./audit-exec.ts";
+import { imageOf } from "./audit-exec.ts";
 import type { HostEvent } from "./exec-event.ts";
+import { HostLog } from "./host-log.ts";
+import { OpenEvent, type Texts } from "./open-event.ts";
 import { procExec } from "./proc-exec.ts";
+import { RecentIds } from "./recent-ids.ts";
+import {
+  afterNode,
+  CWD,
+  DAEMON_START,
+  EOE,
+  EXECVE,
+  idAfter,
+  kindOf,
+  PATH,
+  PROCTITLE,
+  RecordId,
+  SYSCALL,
+  SYSTEM_BOOT,
+  sameId,
+} from "./record-head.ts";
 import { readSoftwareUpdate } from "./software-update.ts";
 import { readExecSyscall, SyscallRecord } from "./syscall-record.ts";
+import { TextCache } from "./text-cache.ts";
 
 const WAIT_MS = 2_000;
 const OPEN_MAX = 1_024; // events waiting for records: far more than CPUs that can write at once
-const DONE_KEPT = 64; // ids of complete events, so that a record that comes late does not open its event again
-const IMAGES_MAX = 8_192; // program files remembered by name; a host runs hundreds
-const ARGUMENTS_MAX = 1_024; // bytes kept of the arguments of any program: enough to read, little enough for 32,768
-const TOOL_ARGUMENTS_MAX = 1_048_576; // of a package tool: a line with every package of a distribution fits
-const SERIAL_SLACK = 1_000; // records come out of order by less than this; a larger step back is a new boot
-const NODES_MAX = 1_024;
-
-/** An event some of whose records are still to come. */
-class OpenEvent {
-  exec = new AuditExec();
-  key = 0;
-  chunk: LogPosition = nowhere; // of its first record
-  offset = 0; // in that chunk
-  items = 0;
-  hasSyscall = false;
-  ended = false;
-}
-
-const nowhere: LogPosition = { device: 0, inode: 0, offset: 0 };
+const HOSTS_MAX = 1_024; // in one log
+const SAMPLES_MAX = 16;
 
 export class EventBuilder {
   readonly #counters: Counters;
   readonly #open = new Map<number, OpenEvent>(); // in order of their first record
+  readonly #done = new RecentIds();
+  readonly #failed = new RecentIds();
+  readonly #local = new HostLog(undefined, 0);
+  readonly #hosts = new Map<string, HostLog>();
+  readonly #id = new RecordId();
   readonly #syscall = new SyscallRecord();
-  readonly #images = new Map<string, Image>();
-  readonly #terminals = new Map<string, string | undefined>();
-  readonly #nodes = new Map<string, number>();
-  readonly #nodeNames: (string | undefined)[] = [undefined];
-  readonly #doneKeys = new Float64Array(DONE_KEPT);
-  readonly #doneTimes = new Float64Array(DONE_KEPT);
-  #doneNext = 0;
-  #serialMax = 0;
-  #timeMax = 0;
+  readonly #texts: Texts = {
+    images: new TextCache(imageOf),
+    terminals: new TextCache((name) => (name === "(none)" || name === "" ? undefined : name)),
+    directories: new TextCache((directory) => directory),
+  };
+  #host = this.#local; // of the line before
   #end: LogPosition | undefined;
   #events: HostEvent[] = [];
-  #timeMs = 0; // of the id read last
-  #serial = 0;
   /** The first lines that are no audit record, for people: at most 16 of 256 bytes. */
   readonly malformedSamples: string[] = [];
 
   constructor(counters: Counters) {
     this.#counters = counters;
-    this.#terminals.set("(none)", undefined);
   }
 
-  /** Reads on. The events returned are the caller's; they are complete, and hold nothing of the observation's bytes. */
+  /** Reads on. The events returned are the caller's, and hold nothing of the observation's bytes. */
   add(observation: Observation): HostEvent[] {
     this.#events = [];
     if (observation.kind === "log") this.#scan(observation);
-    else if (observation.kind === "idle") this.#expire(observation.nowMs - WAIT_MS);
+    else if (observation.kind === "idle") this.#expireIdle(observation.nowMs);
     else this.#events.push(procExec(observation.process));
     return this.#events;
   }
@@ -73,7 +75,7 @@ export class EventBuilder {
   /** Gives up waiting: all that is open comes out as it is. */
   flush(): HostEvent[] {
     this.#events = [];
-    this.#expire(Number.POSITIVE_INFINITY);
+    for (const event of this.#open.values()) this.#giveUp(event);
     return this.#events;
   }
 
@@ -86,87 +88,54 @@ export class EventBuilder {
   }
 
   #scan({ bytes, position }: LogObservation): void {
-    const length = bytes.length;
-    let lastId = -1; // where in the bytes the id of the line before stands
-    let lastNode = 0;
-    let last: OpenEvent | undefined; // its event, if anybody waits for it
+    const { length } = bytes;
+    let lastId = -1; // where in the bytes the id of the record before stands
+    let lastHost = this.#local;
+    let last: OpenEvent | undefined; // its event, if it is open
     let lines = 0;
     for (let line = 0, end = 0; line < length; line = end + 1) {
       end = bytes.indexOf(0x0a, line);
       if (end === -1) end = length;
+      if (end === line) continue;
       lines += 1;
-      let type = line;
-      let node = 0;
-      if (bytes[line] !== 0x74) {
-        if (end === line) continue;
-        type = this.#afterNode(bytes, line, end);
-        if (type === -1) continue;
-        node = this.#nodeOf(latin1(bytes, line + 5, type - 1));
-      }
-      if (bytes[type + 4] !== 0x3d || bytes[type + 3] !== 0x65) {
+      const type = bytes[line] === 0x74 ? line : afterNode(bytes, line, end);
+      if (type === -1 || bytes[type + 4] !== 0x3d || bytes[type + 3] !== 0x65) {
         this.#malformed(bytes, line, end);
         continue;
       }
       const kind = kindOf(bytes, type + 5);
-      if (kind === 0) continue;
-      if ((kind === CWD || kind === PATH) && this.#open.size === 0) continue;
-      const id = type + 5 + (nameLengths[kind] as number) + 11; // behind " msg=audit("
-      if (bytes[id - 1] !== 0x28 || bytes[id - 2] !== 0x74) {
+      if (kind === 0 || (kind >= CWD && kind <= EOE && this.#open.size === 0)) continue;
+      const host = type === line ? this.#local : this.#hostOf(bytes, line + 5, type - 1);
+      const id = idAfter(bytes, type + 5, kind);
+      const same = id === -1 || lastId === -1 || host !== lastHost ? -1 : sameId(bytes, id, lastId, end);
+      const close = same !== -1 || id === -1 ? same : this.#id.read(bytes, id, end);
+      if (close === -1) {
         this.#malformed(bytes, line, end);
         continue;
       }
-      let body: number; // behind "): "
-      let event: OpenEvent | undefined;
-      const same = lastId === -1 || node !== lastNode ? -1 : sameId(bytes, id, lastId);
-      if (same !== -1) {
-        body = same;
-        event = last;
-      } else {
-        body = this.#readId(bytes, id, end);
-        if (body === -1) {
-          this.#malformed(bytes, line, end);
-          continue;
-        }
-        event = this.#find(node);
+      if (same === -1) {
         lastId = id;
-        lastNode = node;
-        last = event;
+        lastHost = host;
+        last = this.#find(host);
       }
-      body += 3;
+      const body = close + 3;
       if (kind === SYSCALL) {
-        if (!readExecSyscall(bytes, body, end, this.#syscall)) {
-          if (event !== undefined && !event.hasSyscall) this.#open.delete(event.key); // a failed execution: its records go with it
-          last = undefined;
-          continue;
-        }
-        event ??= this.#openEvent(node, position, line);
-        last = event;
-        if (event !== undefined && !event.hasSyscall) this.#takeSyscall(event, bytes, end);
+        last = this.#takeSyscall(last, bytes, line, body, end, host, position);
       } else if (kind === EXECVE) {
-        event ??= this.#openEvent(node, position, line);
-        last = event;
-        if (event !== undefined) takeArguments(event, bytes, body, end);
-      } else if (kind === SOFTWARE_UPDATE) {
-        this.#takeUpdate(bytes, body, end, node);
-        lastId = -1;
-        continue;
-      } else if (event === undefined) continue;
-      else if (kind === PATH) {
-        if (event.items >= 3 && event.exec.path === undefined) takePath(event, bytes, body, end);
-      } else if (kind === CWD) {
-        const { image } = event.exec;
-        if (event.items >= 3 || image.interpreter || image.packageTool || !event.hasSyscall) {
-          event.exec.cwd = value(bytes, body + 4, end);
-        }
-      } else {
-        event.ended = true;
-        if (kind === PROCTITLE && event.exec.execve === undefined) {
-          event.exec.title = value(bytes, body + 10, end);
-        }
+        last ??= this.#openUnlessOut(host, position, line);
+        last?.takeArguments(bytes, body, trailerOf(bytes, body, end));
+      } else if (kind > EOE) {
+        this.#takeOther(kind, bytes, line, body, end, host);
+      } else if (last === undefined) continue;
+      else if (kind === PATH) last.takePath(bytes, body, end);
+      else if (kind === CWD) last.takeDirectory(bytes, body, end, this.#texts);
+      else {
+        if (kind === PROCTITLE) last.takeTitle(bytes, body, end);
+        last.ended = true;
       }
-      if (event?.ended && isComplete(event)) {
-        this.#finish(event);
-        last = this.#open.get(event.key) === event ? event : undefined;
+      if (last?.ended && last.isComplete()) {
+        this.#finish(last);
+        if (last.out) last = undefined;
       }
     }
     this.#counters.records_read += lines;
@@ -174,138 +143,90 @@ export class EventBuilder {
     this.#end = { ...position, offset: position.offset + length };
   }
 
-  /** Reads "seconds.milliseconds:serial)" into #timeMs and #serial; where the ")" stands, or -1. */
-  #readId(bytes: Buffer, start: number, end: number): number {
-    let seconds = 0;
-    let p = start;
-    for (; p < end && bytes[p] !== 0x2e; p += 1) {
-      const digit = (bytes[p] as number) - 0x30;
-      if (digit < 0 || digit > 9) return -1;
-      seconds = seconds * 10 + digit;
+  #takeSyscall(
+    known: OpenEvent | undefined,
+    bytes: Buffer,
+    line: number,
+    body: number,
+    end: number,
+    host: HostLog,
+    position: LogPosition,
+  ): OpenEvent | undefined {
+    const outcome = readExecSyscall(bytes, body, end, this.#syscall);
+    if (outcome === "executed") {
+      const { serial } = this.#id;
+      const event =
+        known ??
+        (host.isNext(serial)
+          ? this.#openEvent(host, position, line)
+          : this.#openUnlessOut(host, position, line));
+      if (event !== undefined && !event.hasSyscall) event.takeSyscall(this.#syscall, bytes, end, this.#texts);
+      return event;
     }
-    const dot = p;
-    let milliseconds = 0;
-    for (p += 1; p < end && bytes[p] !== 0x3a; p += 1) {
-      const digit = (bytes[p] as number) - 0x30;
-      if (digit < 0 || digit > 9) return -1;
-      milliseconds = milliseconds * 10 + digit;
-    }
-    if (p - dot !== 4) return -1;
-    const colon = p;
-    let serial = 0;
-    for (p += 1; p < end && bytes[p] !== 0x29; p += 1) {
-      const digit = (bytes[p] as number) - 0x30;
-      if (digit < 0 || digit > 9) return -1;
-      serial = serial * 10 + digit;
-    }
-    if (p >= end || p - colon > 11 || p === colon + 1 || dot - start > 11 || dot === start) return -1;
-    this.#timeMs = seconds * 1_000 + milliseconds;
-    this.#serial = serial;
-    return p;
+    if (outcome === "broken") this.#malformed(bytes, line, end);
+    if (outcome !== "failed" || known?.hasSyscall) return known;
+    if (known !== undefined) this.#open.delete(known.key); // its records go with it, and so do those to come
+    this.#failed.add(keyOf(host, this.#id.serial), this.#id.timeMs);
+    return undefined;
   }
 
-  #find(node: number): OpenEvent | undefined {
+  #takeOther(kind: number, bytes: Buffer, line: number, body: number, end: number, host: HostLog): void {
+    const { timeMs, serial } = this.#id;
+    if (kind === DAEMON_START) host.daemonStarted(timeMs);
+    else if (kind === SYSTEM_BOOT) {
+      if (host.systemBooted(timeMs)) this.#boot(host);
+    } else {
+      const update = readSoftwareUpdate(bytes.toString("latin1", body, end), {
+        node: host.name,
+        timeMs,
+        serial,
+      });
+      if (update === undefined) {
+        this.#malformed(bytes, line, end);
+        return;
+      }
+      // The kernel wrote the execution long before: a record that it lacks will not come.
+      for (const event of this.#open.values())
+        if (event.exec.pid === update.pid && event.host === host) this.#giveUp(event);
+      this.#events.push(update);
+    }
+  }
+
+  #find(host: HostLog): OpenEvent | undefined {
     if (this.#open.size === 0) return undefined;
-    const event = this.#open.get(keyOf(node, this.#serial));
-    return event?.exec.timeMs === this.#timeMs ? event : undefined;
+    const event = this.#open.get(keyOf(host, this.#id.serial));
+    return event?.exec.timeMs === this.#id.timeMs ? event : undefined;
   }
 
-  /** A new event with the id read last; undefined when it is already out. */
-  #openEvent(node: number, chunk: LogPosition, offset: number): OpenEvent | undefined {
-    const key = keyOf(node, this.#serial);
-    if (this.#serial > this.#serialMax) this.#serialMax = this.#serial;
-    else if (this.#isDone(key)) {
-      this.#counters.records_late += 1;
-      return undefined;
-    } else if (this.#isNewBoot()) {
-      this.#expire(Number.POSITIVE_INFINITY);
-      this.#events.push({ kind: "boot", node: this.#nodeNames[node], timeMs: this.#timeMs });
-      this.#serialMax = this.#serial;
-    }
-    if (this.#timeMs > this.#timeMax) {
-      this.#timeMax = this.#timeMs;
-      if (this.#open.size > 0) this.#expire(this.#timeMs - WAIT_MS);
-    }
+  #openUnlessOut(host: HostLog, position: LogPosition, line: number): OpenEvent | undefined {
+    const { timeMs, serial } = this.#id;
+    const key = keyOf(host, serial);
+    if (this.#failed.has(key, timeMs)) return undefined;
+    if (!this.#done.has(key, timeMs)) return this.#openEvent(host, position, line);
+    this.#counters.records_late += 1;
+    return undefined;
+  }
+
+  /** A new event with the id read last. */
+  #openEvent(host: HostLog, position: LogPosition, line: number): OpenEvent {
+    const { timeMs, serial } = this.#id;
+    const before = host.clockMs;
+    if (host.enter(timeMs, serial)) this.#boot(host);
+    if (host.clockMs !== before && this.#open.size > 0) this.#expire(host);
+    const key = keyOf(host, serial);
     const stale = this.#open.get(key); // the same serial at another time: a boot, or a wrap of the 32 bits
     if (stale !== undefined) this.#giveUp(stale);
     if (this.#open.size >= OPEN_MAX) this.#giveUp(this.#open.values().next().value as OpenEvent);
-    const event = new OpenEvent();
-    event.key = key;
-    event.chunk = chunk;
-    event.offset = offset;
-    event.exec.node = this.#nodeNames[node];
-    event.exec.timeMs = this.#timeMs;
-    event.exec.serial = this.#serial;
+    const event = new OpenEvent(key, host, position, line);
+    event.exec.timeMs = timeMs;
+    event.exec.serial = serial;
     this.#open.set(key, event);
     return event;
   }
 
-  #isDone(key: number): boolean {
-    for (let index = 0; index < DONE_KEPT; index += 1) {
-      if (this.#doneKeys[index] === key && this.#doneTimes[index] === this.#timeMs) return true;
-    }
-    return false;
-  }
-
-  /** Serials begin anew at boot, and wrap at 2^32; logs of several hosts have a sequence each, and tell nothing here. */
-  #isNewBoot(): boolean {
-    return (
-      this.#nodes.size <= 1 &&
-      this.#serial + SERIAL_SLACK < this.#serialMax &&
-      this.#serialMax < 2 ** 32 - SERIAL_SLACK &&
-      this.#timeMs > this.#timeMax
-    );
-  }
-
-  #takeSyscall(event: OpenEvent, bytes: Buffer, end: number): void {
-    const { exec } = event;
-    const record = this.#syscall;
-    event.hasSyscall = true;
-    event.items = record.items;
-    exec.pid = record.pid;
-    exec.ppid = record.ppid;
-    exec.uid = record.uid;
-    exec.auid = record.auid;
-    exec.ses = record.ses;
-    exec.tty = this.#terminal(latin1(bytes, record.ttyStart, record.ttyEnd));
-    exec.image = this.#image(latin1(bytes, record.exeStart, record.exeEnd));
-    if (exec.image.packageTool) {
-      const trailer = bytes.indexOf(0x1d, record.exeEnd);
-      if (trailer !== -1 && trailer < end) exec.trailer = latin1(bytes, trailer + 1, end);
-    } else if (exec.execve !== undefined) exec.execve = bounded(event, exec.execve);
-  }
-
-  #image(raw: string): Image {
-    let image = this.#images.get(raw);
-    if (image === undefined) {
-      if (this.#images.size >= IMAGES_MAX) this.#images.clear(); // a cache only: begun again
-      image = imageOf(raw);
-      this.#images.set(raw, image);
-    }
-    return image;
-  }
-
-  #terminal(raw: string): string | undefined {
-    if (this.#terminals.has(raw)) return this.#terminals.get(raw);
-    if (this.#terminals.size >= IMAGES_MAX) return raw;
-    this.#terminals.set(raw, raw);
-    return raw;
-  }
-
-  #takeUpdate(bytes: Buffer, body: number, end: number, node: number): void {
-    const update = readSoftwareUpdate(latin1(bytes, body, end), {
-      node: this.#nodeNames[node],
-      timeMs: this.#timeMs,
-      serial: this.#serial,
-    });
-    if (update === undefined) {
-      this.#counters.records_malformed += 1;
-      return;
-    }
-    for (const event of this.#open.values()) {
-      if (event.exec.pid === update.pid && event.exec.node === update.node) this.#giveUp(event);
-    }
-    this.#events.push(update);
+  #boot(host: HostLog): void {
+    for (const event of this.#open.values()) if (event.host === host) this.#giveUp(event);
+    this.#events.push({ kind: "boot", node: host.name, timeMs: this.#id.timeMs });
   }
 
   /** A complete event goes out, unless an older one of its own process or its parent's is still waiting. */
@@ -314,10 +235,9 @@ export class EventBuilder {
     this.#emit(event);
   }
 
-  #waitsForOther(event: OpenEvent): boolean {
-    const { pid, ppid, node, timeMs, serial } = event.exec;
-    for (const { hasSyscall, exec: other } of this.#open.values()) {
-      if (!hasSyscall || (other.pid !== ppid && other.pid !== pid) || other.node !== node) continue;
+  #waitsForOther({ exec: { pid, ppid, timeMs, serial }, host }: OpenEvent): boolean {
+    for (const { hasSyscall, exec: other, host: otherHost } of this.#open.values()) {
+      if (!hasSyscall || (other.pid !== ppid && other.pid !== pid) || otherHost !== host) continue;
       if (other.timeMs < timeMs || (other.timeMs === timeMs && other.serial < serial)) return true;
     }
     return false;
@@ -325,15 +245,15 @@ export class EventBuilder {
 
   #emit(event: OpenEvent): void {
     this.#open.delete(event.key);
-    this.#doneKeys[this.#doneNext] = event.key;
-    this.#doneTimes[this.#doneNext] = event.exec.timeMs;
-    this.#doneNext = (this.#doneNext + 1) % DONE_KEPT;
+    this.#done.add(event.key, event.exec.timeMs);
     this.#counters.events_read += 1;
-    if (event.exec.cut) this.#counters.arguments_truncated += 1;
+    if (event.exec.cut || (event.exec.execve !== undefined && !event.hasAllArguments()))
+      this.#counters.arguments_truncated += 1;
+    event.close();
     this.#events.push(event.exec);
     if (this.#open.size === 0) return;
     for (const other of this.#open.values()) {
-      if (other.ended && isComplete(other) && !this.#waitsForOther(other)) {
+      if (other.ended && other.isComplete() && !this.#waitsForOther(other)) {
         this.#emit(other);
         return;
       }
@@ -341,135 +261,57 @@ export class EventBuilder {
   }
 
   #giveUp(event: OpenEvent): void {
-    if (!this.#open.has(event.key)) return;
-    if (!isComplete(event) || !event.ended) this.#counters.events_incomplete += 1;
+    if (event.out) return;
+    if (!event.isComplete()) this.#counters.events_incomplete += 1;
     if (event.hasSyscall) this.#emit(event);
     else this.#open.delete(event.key); // arguments without a process
   }
 
-  #expire(beforeMs: number): void {
+  #expire(host: HostLog): void {
+    for (const event of this.#open.values())
+      if (event.host === host && Math.abs(host.clockMs - event.openedMs) > WAIT_MS) this.#giveUp(event);
+  }
+
+  /** The clock of a live log's host need not be ours, so what counts is how long nothing came. */
+  #expireIdle(nowMs: number): void {
     for (const event of this.#open.values()) {
-      if (event.exec.timeMs >= beforeMs) return;
-      this.#giveUp(event);
+      event.idleSinceMs ??= nowMs;
+      if (Math.abs(nowMs - event.idleSinceMs) >= WAIT_MS) this.#giveUp(event);
     }
   }
 
-  /** Behind "node=NAME " (auditd.conf(5), name_format), or -1, counted, when it is not that. */
-  #afterNode(bytes: Buffer, line: number, end: number): number {
-    if (bytes[line] === 0x6e && bytes[line + 4] === 0x3d) {
-      const space = bytes.indexOf(0x20, line);
-      if (space !== -1 && space < end && space - line < 300 && bytes[space + 1] === 0x74) return space + 1;
+  #hostOf(bytes: Buffer, start: number, end: number): HostLog {
+    const { name: known } = this.#host;
+    if (known !== undefined && known.length === end - start) {
+      let p = start;
+      while (p < end && bytes[p] === known.charCodeAt(p - start)) p += 1;
+      if (p === end) return this.#host;
     }
-    this.#malformed(bytes, line, end);
-    return -1;
-  }
-
-  #nodeOf(name: string): number {
-    let node = this.#nodes.get(name);
-    if (node === undefined) {
-      if (this.#nodes.size >= NODES_MAX) return NODES_MAX; // one more, for all the rest
-      node = this.#nodes.size + 1;
-      this.#nodes.set(name, node);
-      this.#nodeNames[node] = name;
+    const name = bytes.toString("latin1", start, end);
+    let host = this.#hosts.get(name);
+    if (host === undefined) {
+      if (this.#hosts.size < HOSTS_MAX) {
+        host = new HostLog(name, this.#hosts.size + 1);
+        this.#hosts.set(name, host);
+      } else host = new HostLog(name, HOSTS_MAX + 1);
     }
-    return node;
+    this.#host = host;
+    return host;
   }
 
   #malformed(bytes: Buffer, line: number, end: number): void {
     this.#counters.records_malformed += 1;
-    if (this.malformedSamples.length < 16) {
-      this.malformedSamples.push(latin1(bytes, line, Math.min(end, line + 256)));
-    }
+    if (this.malformedSamples.length < SAMPLES_MAX)
+      this.malformedSamples.push(bytes.toString("latin1", line, Math.min(end, line + 256)));
   }
 }
 
-const SYSCALL = 1;
-const EXECVE = 2;
-const CWD = 3;
-const PATH = 4;
-const PROCTITLE = 5;
-const EOE = 6;
-const SOFTWARE_UPDATE = 7;
-const nameLengths = [0, 7, 6, 3, 4, 9, 3, 15];
-
-/** The type of a record by two or three of its letters; the blank behind its name proves the rest. */
-function kindOf(bytes: Buffer, at: number): number {
-  const second = bytes[at + 1] as number;
-  let kind = 0;
-  switch (bytes[at]) {
-    case 0x53: // S
-      if (second === 0x59 && bytes[at + 3] === 0x43) kind = SYSCALL;
-      else if (second === 0x4f && bytes[at + 2] === 0x46) kind = SOFTWARE_UPDATE;
-      break;
-    case 0x45: // E
-      if (second === 0x58) kind = EXECVE;
-      else if (second === 0x4f) kind = EOE;
-      break;
-    case 0x50: // P
-      if (second === 0x41) kind = PATH;
-      else if (second === 0x52) kind = PROCTITLE;
-      break;
-    case 0x43: // C
-      if (second === 0x57) kind = CWD;
-  }
-  return kind !== 0 && bytes[at + (nameLengths[kind] as number)] === 0x20 ? kind : 0;
+function keyOf(host: HostLog, serial: number): number {
+  return host.index * 2 ** 32 + serial;
 }
 
-/** Whether two ids in the bytes are the same; where the first one's ")" stands, else -1. */
-function sameId(bytes: Buffer, id: number, other: number): number {
-  for (let index = 0; index < 32; index += 1) {
-    const byte = bytes[id + index];
-    if (byte !== bytes[other + index]) return -1;
-    if (byte === 0x29) return id + index;
-  }
-  return -1;
-}
-
-function keyOf(node: number, serial: number): number {
-  return node * 2 ** 32 + serial;
-}
-
-function isComplete(event: OpenEvent): boolean {
-  return (
-    event.hasSyscall && event.exec.execve !== undefined && (event.items < 3 || event.exec.path !== undefined)
-  );
-}
-
-function takeArguments(event: OpenEvent, bytes: Buffer, body: number, end: number): void {
-  const { exec } = event;
-  const trailer = bytes.indexOf(0x1d, body);
-  const stop = trailer === -1 || trailer > end ? end : trailer;
-  const kept = exec.execve?.length ?? 0;
-  const limit = exec.image.packageTool || !event.hasSyscall ? TOOL_ARGUMENTS_MAX : ARGUMENTS_MAX;
-  if (kept >= limit) {
-    exec.cut = true;
-    return;
-  }
-  const text = latin1(bytes, body, Math.min(stop, body + limit + 1));
-  exec.execve = bounded(event, exec.execve === undefined ? text : `${exec.execve}\n${text}`);
-}
-
-function bounded(event: OpenEvent, text: string): string {
-  const limit = event.exec.image.packageTool || !event.hasSyscall ? TOOL_ARGUMENTS_MAX : ARGUMENTS_MAX;
-  if (text.length <= limit) return text;
-  event.exec.cut = true;
-  const start = text.lastIndexOf("=", limit) + 1; // of the last value
-  const half = text[start] !== '"' && (limit - start) % 2 === 1; // hex is cut between two bytes
-  return text.slice(0, half ? limit - 1 : limit);
-}
-
-function takePath(event: OpenEvent, bytes: Buffer, body: number, end: number): void {
-  // "item=0 name=…"
-  if (bytes[body + 5] === 0x30 && bytes[body + 6] === 0x20) event.exec.path = value(bytes, body + 12, end);
-}
-
-function latin1(bytes: Buffer, start: number, end: number): string {
-  return bytes.toString("latin1", start, end);
-}
-
-/** A value as written, to the next blank. */
-function value(bytes: Buffer, start: number, end: number): string {
-  let stop = start;
-  while (stop < end && bytes[stop] !== 0x20 && bytes[stop] !== 0x1d) stop += 1;
-  return latin1(bytes, start, stop);
+/** Where the enriched part begins, or the end. */
+function trailerOf(bytes: Buffer, start: number, end: number): number {
+  const trailer = bytes.indexOf(0x1d, start);
+  return trailer === -1 || trailer > end ? end : trailer;
 }

@@ -18,10 +18,12 @@ export interface ExecEvent {
   readonly tty: string | undefined; // "pts0"; undefined when there is none
   readonly userName: string | undefined; // of uid, where the source tells (enriched log), for package tools only
   readonly loginName: string | undefined; // of auid, the same
-  readonly workingDirectory: string | undefined; // kept for scripts and package tools only
+  readonly workingDirectory: string | undefined;
   readonly argumentsFrom: "execve" | "proctitle" | "procfs" | "none"; // proctitle: 128 bytes at most, and settable
-  readonly argumentsComplete: boolean; // false: cut by the kernel or by our own bound
-  readonly args: readonly string[]; // decoded when asked for
+  readonly argumentsComplete: boolean; // false: cut by the kernel, by our own bound, or by shrink()
+  readonly args: readonly string[]; // decoded when asked for; whole up to 1 MiB of the log's bytes until shrink()
+  /** Keeps the beginning of long texts only (1,024 bytes): for one that was judged and stays in the process table. */
+  shrink(): void;
 }
 
 /** One package of an rpm transaction, as rpm's audit plug-in tells it. rpm, plugins/audit.c; shared by all libdnf users. */

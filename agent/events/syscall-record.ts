@@ -3,9 +3,12 @@
  * Field order: kernel/auditsc.c, audit_log_exit(); kernel/audit.c, audit_log_task_info().
  */
 
+/** failed: an execution that did not happen, such as the misses of a search along PATH. broken: lacks what all have. */
+export type SyscallOutcome = "executed" | "failed" | "other" | "broken";
+
 /** What a successful execve(2) or execveat(2) said. Reused for each record: take what is needed before the next. */
 export class SyscallRecord {
-  items = 0; // PATH records of the event: 2 for a program and its loader, 3 or more for a script
+  items = 0; // PATH records of the event: a program, its loader; before them a script and its interpreters
   pid = 0;
   ppid = 0;
   auid: number | undefined = undefined;
@@ -18,6 +21,7 @@ export class SyscallRecord {
 }
 
 const UNSET = 4294967295;
+const PID_MAX = 2 ** 22; // PID_MAX_LIMIT, linux/threads.h
 
 /** (architecture, execve, execveat): kernel syscall tables; AUDIT_ARCH_* in uapi/linux/audit.h. */
 const execCalls: ReadonlyMap<number, readonly [number, number]> = new Map([
@@ -26,13 +30,18 @@ const execCalls: ReadonlyMap<number, readonly [number, number]> = new Map([
   [0xc00000b7, [221, 281]], // aarch64
   [0x40000028, [11, 387]], // arm
   [0xc0000015, [11, 362]], // ppc64le
+  [0x80000015, [11, 362]], // ppc64
+  [0x14, [11, 362]], // ppc
   [0x80000016, [11, 354]], // s390x
+  [0x16, [11, 354]], // s390
   [0xc00000f3, [221, 281]], // riscv64
+  [0xc0000102, [221, 281]], // loongarch64
 ]);
 const X32 = 0x40000000; // __X32_SYSCALL_BIT: execve 520, execveat 545
 
 function isExec(arch: number, call: number): boolean {
-  if (arch === 0xc000003e && call >= X32) return call === X32 + 520 || call === X32 + 545;
+  if (arch === 0xc000003e && call < X32) return call === 59 || call === 322;
+  if (arch === 0xc000003e) return call === X32 + 520 || call === X32 + 545;
   const calls = execCalls.get(arch);
   return calls !== undefined && (call === calls[0] || call === calls[1]);
 }
@@ -64,11 +73,13 @@ function hexadecimal(bytes: Buffer, start: number, end: number): number {
   return value;
 }
 
-/**
- * Reads the fields between `start` (after "audit(…): ") and `end` into `record`.
- * @returns false when it is no successful execution, or names no process
- */
-export function readExecSyscall(bytes: Buffer, start: number, end: number, record: SyscallRecord): boolean {
+/** Reads the fields between `start` (after "audit(…): ") and `end` into `record`. */
+export function readExecSyscall(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  record: SyscallRecord,
+): SyscallOutcome {
   let arch = 0;
   let call = -1;
   let success = false;
@@ -93,11 +104,10 @@ export function readExecSyscall(bytes: Buffer, start: number, end: number, recor
       // syscall success ses (suid sgid subj)
       if (second === 0x79) {
         call = decimal(bytes, p + 8, end);
-        if (!isExec(arch, call)) return false;
+        if (!isExec(arch, call)) return "other";
       } else if (second === 0x75 && bytes[p + 2] === 0x63) {
-        const value = bytes[p + 8] === 0x22 ? p + 9 : p + 8;
-        success = bytes[value] === 0x79; // "yes"
-        if (!success) return false;
+        success = bytes[bytes[p + 8] === 0x22 ? p + 9 : p + 8] === 0x79; // yes
+        if (!success) return call === -1 ? "broken" : "failed";
       } else if (second === 0x65 && bytes[p + 3] === 0x3d) record.ses = set(decimal(bytes, p + 4, end));
     } else if (first === 0x70) {
       // ppid pid (per)
@@ -113,7 +123,8 @@ export function readExecSyscall(bytes: Buffer, start: number, end: number, recor
         record.exeEnd = at;
         break; // what follows is the security label and the key
       }
-    } else if (first === 0x74 && second === 0x74) {
+    } else if (first === 0x74) {
+      if (second !== 0x74) return "broken"; // "type=": another record begins in this line
       record.ttyStart = p + 4;
       while (at < end && bytes[at] !== 0x20) at += 1;
       record.ttyEnd = at;
@@ -122,7 +133,10 @@ export function readExecSyscall(bytes: Buffer, start: number, end: number, recor
     while (p < end && bytes[p] !== 0x20 && bytes[p] !== 0x1d) p += 1;
     if (bytes[p] === 0x1d) break;
   }
-  return success && record.pid > 0 && record.ppid >= 0 && record.pid !== UNSET && record.exeEnd > 0;
+  const { pid, ppid } = record;
+  const isWhole =
+    call !== -1 && success && pid > 0 && pid <= PID_MAX && ppid >= 0 && ppid <= PID_MAX && record.exeEnd > 0;
+  return isWhole ? "executed" : "broken";
 }
 
 function set(value: number): number | undefined {

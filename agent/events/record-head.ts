@@ -1,0 +1,104 @@
+/**
+ * The head of an audit record, read in place: `node=HOST type=TYPE msg=audit(SECONDS.MILLISECONDS:SERIAL): `. auditd writes
+ * the node where name_format in auditd.conf(5) asks for it, and a type that it does not know as UNKNOWN[NUMBER].
+ */
+export const SYSCALL = 1;
+export const EXECVE = 2;
+export const CWD = 3;
+export const PATH = 4;
+export const PROCTITLE = 5;
+export const EOE = 6;
+export const SOFTWARE_UPDATE = 7;
+export const SOFTWARE_UPDATE_UNKNOWN = 8; // UNKNOWN[1138]: by an auditd older than the record, uapi/linux/audit.h
+export const DAEMON_START = 9;
+export const SYSTEM_BOOT = 10;
+const nameLengths = [0, 7, 6, 3, 4, 9, 3, 15, 13, 12, 11];
+
+/** The type of a record by two or three of its letters; the blank behind its name proves the rest. 0: not wanted. */
+export function kindOf(bytes: Buffer, at: number): number {
+  const second = bytes[at + 1] as number;
+  let kind = 0;
+  switch (bytes[at]) {
+    case 0x53: // S
+      if (second === 0x59) kind = bytes[at + 3] === 0x43 ? SYSCALL : bytes[at + 7] === 0x42 ? SYSTEM_BOOT : 0;
+      else if (second === 0x4f && bytes[at + 2] === 0x46) kind = SOFTWARE_UPDATE;
+      break;
+    case 0x45: // E
+      if (second === 0x58) kind = EXECVE;
+      else if (second === 0x4f) kind = EOE;
+      break;
+    case 0x50: // P
+      if (second === 0x41) kind = PATH;
+      else if (second === 0x52) kind = PROCTITLE;
+      break;
+    case 0x43: // C
+      if (second === 0x57) kind = CWD;
+      break;
+    case 0x44: // D
+      if (second === 0x41 && bytes[at + 7] === 0x53) kind = DAEMON_START;
+      break;
+    case 0x55: // U
+      if (second === 0x4e && bytes[at + 10] === 0x33 && bytes[at + 11] === 0x38)
+        kind = SOFTWARE_UPDATE_UNKNOWN;
+  }
+  return kind !== 0 && bytes[at + (nameLengths[kind] as number)] === 0x20 ? kind : 0;
+}
+
+/** Where the id stands, behind " msg=audit("; -1 when that is not there. */
+export function idAfter(bytes: Buffer, type: number, kind: number): number {
+  const id = type + (nameLengths[kind] as number) + 11;
+  return bytes[id - 1] === 0x28 && bytes[id - 2] === 0x74 && bytes[id - 7] === 0x3d ? id : -1;
+}
+
+/** Behind "node=NAME ", or -1 when it is not that. */
+export function afterNode(bytes: Buffer, line: number, end: number): number {
+  if (bytes[line] !== 0x6e || bytes[line + 4] !== 0x3d) return -1;
+  const space = bytes.indexOf(0x20, line);
+  return space !== -1 && space < end && space - line < 300 && bytes[space + 1] === 0x74 ? space + 1 : -1;
+}
+
+/** The id read last. Reused for each record: take what is needed before the next. */
+export class RecordId {
+  timeMs = 0;
+  serial = 0;
+
+  /** Reads "seconds.milliseconds:serial)". @returns where the ")" stands, or -1 */
+  read(bytes: Buffer, start: number, end: number): number {
+    let seconds = 0;
+    let p = start;
+    for (; p < end && bytes[p] !== 0x2e; p += 1) {
+      const digit = (bytes[p] as number) - 0x30;
+      if (digit < 0 || digit > 9) return -1;
+      seconds = seconds * 10 + digit;
+    }
+    const dot = p;
+    let milliseconds = 0;
+    for (p += 1; p < end && bytes[p] !== 0x3a; p += 1) {
+      const digit = (bytes[p] as number) - 0x30;
+      if (digit < 0 || digit > 9) return -1;
+      milliseconds = milliseconds * 10 + digit;
+    }
+    if (p - dot !== 4 || dot === start || dot - start > 11) return -1;
+    const colon = p;
+    let serial = 0;
+    for (p += 1; p < end && bytes[p] !== 0x29; p += 1) {
+      const digit = (bytes[p] as number) - 0x30;
+      if (digit < 0 || digit > 9) return -1;
+      serial = serial * 10 + digit;
+    }
+    if (p >= end || p === colon + 1 || p - colon > 11 || serial >= 2 ** 32) return -1;
+    this.timeMs = seconds * 1_000 + milliseconds;
+    this.serial = serial;
+    return p;
+  }
+}
+
+/** Whether two ids in the bytes are the same; where the first one's ")" stands, else -1. */
+export function sameId(bytes: Buffer, id: number, other: number, end: number): number {
+  for (let p = id, q = other; p < end; p += 1, q += 1) {
+    const byte = bytes[p];
+    if (byte !== bytes[q]) return -1;
+    if (byte === 0x29) return p;
+  }
+  return -1;
+}
