@@ -48,6 +48,7 @@ export class LineBuffer {
 
   /** Where to put what comes next; never empty. The piece handed out last is gone then. */
   space(): Buffer {
+    this.#skipTooLong();
     const start = Math.max(0, this.#given - PROOF_BYTES);
     this.#bytes.copyWithin(0, start, this.#held);
     this.#base += start;
@@ -67,9 +68,6 @@ export class LineBuffer {
     blankNuls(held.subarray(from));
     const end = held.lastIndexOf(0x0a) + 1;
     if (end <= from) {
-      const tooLong = this.#held - this.#given >= PIECE_BYTES;
-      if (tooLong && !this.#skipping) this.#counters.records_oversized += 1;
-      this.#skipping ||= tooLong;
       if (this.#skipping) this.#given = this.#held;
       return undefined;
     }
@@ -81,11 +79,19 @@ export class LineBuffer {
 
   /** The last line of a log that will not grow any more, given the newline that it lacks. */
   rest(): Piece | undefined {
+    this.#skipTooLong();
     if (this.#held === this.#given) return undefined;
     const { offset } = this;
     const bytes = Buffer.concat([this.#bytes.subarray(this.#given, this.#held), Buffer.from("\n")]);
     this.#given = this.#held;
     return { bytes, offset };
+  }
+
+  #skipTooLong(): void {
+    if (this.#held - this.#given < PIECE_BYTES) return;
+    this.#counters.records_oversized += 1;
+    this.#skipping = true;
+    this.#given = this.#held;
   }
 }
 
