@@ -1,107 +1,189 @@
 /**
  * Executions and SOFTWARE_UPDATE records become installations: what was meant, and what came of it. dnf, yum, microdnf and
- * PackageKit install inside their own process, so they are known by the records alone. rpm, plugins/audit.c.
+ * PackageKit install inside their own process, so they are known by the records alone. rpm, plugins/audit.c: all records of
+ * a transaction are sent in one go when it is over, from the process that did it.
+ *
+ * Time is that of the events, so that a stored log gives the same installations however it is read.
  */
 import type { Counters } from "../counters.ts";
-import type { SoftwareUpdate } from "../events/exec-event.ts";
+import type { ExecEvent, SoftwareUpdate } from "../events/exec-event.ts";
 import type { ProcessImage } from "../lineage/process-table.ts";
 import type { RpmAliases } from "./rpm-aliases.ts";
 import { type RpmCommandLine, readRpmCommandLine } from "./rpm-command-line.ts";
 
 export interface Installation {
   readonly image: ProcessImage; // the process that installs
-  readonly command: RpmCommandLine | undefined; // undefined: known by its records alone
+  readonly command: RpmCommandLine | undefined; // of rpm; undefined: another tool, known by its records alone
+  readonly begun: "execution" | "record"; // what told of it first
   readonly timeMs: number; // of the execution, or of the first record
   readonly serial: number;
-  readonly updates: SoftwareUpdate[];
+  readonly updates: readonly SoftwareUpdate[]; // grows until it is settled
 }
 
-const OUTCOME_MS = 10_000; // what waits for an outcome goes without it then: an alert is no use for ever
-const SETTLED_MS = 1_000; // the records of one transaction come in one go; later ones are another's
-const WAITING_MAX = 1_024; // installations at once; a host runs one, rpm's database is locked meanwhile
+export interface InstallationJoinOptions {
+  readonly aliases: RpmAliases;
+  /** Whether a process is known to be gone; undefined where nobody can tell: in stored logs. */
+  readonly isGone: ((image: ProcessImage) => boolean) | undefined;
+}
+
+const SETTLED_MS = 1_000; // records of one transaction come within milliseconds; later ones are another's
+const GONE_MS = 2_000; // what a process sent before its end is in the log by then, also when auditd is busy
+const OUTCOME_MS = 600_000; // a kernel's transaction takes minutes; the alert has been raised long before
+const WAITING_MAX = 1_024; // at once, of all hosts in the log; rpm's database is locked by one of a host
+const UPDATES_MAX = 16_384; // of one installation; a release upgrade has some thousand packages, twice
+
+interface Waiting {
+  readonly installation: Installation & { readonly updates: SoftwareUpdate[] };
+  announced: boolean; // false: nothing but removals so far
+  goneSinceMs: number | undefined;
+}
 
 export class InstallationJoin {
-  readonly #aliases: RpmAliases;
+  readonly #options: InstallationJoinOptions;
   readonly #counters: Counters;
-  readonly #waiting = new Map<string, Installation>(); // by process
-  readonly #recent = new Map<string, ProcessImage>(); // rpm processes whose time was up, for records that come late
+  readonly #waiting = new Map<string, Waiting>(); // by process, the oldest first
+  readonly #over: Waiting[] = []; // their process became another program, or its pid went to another process
+  readonly #recent = new Map<string, ProcessImage>(); // rpm processes that are settled, for records that come late
 
-  constructor(aliases: RpmAliases, counters: Counters) {
-    this.#aliases = aliases;
+  constructor(options: InstallationJoinOptions, counters: Counters) {
+    this.#options = options;
     this.#counters = counters;
   }
 
   /** An execution: the installation it is, if any. */
   execution(image: ProcessImage): Installation | undefined {
-    const { exec } = image;
-    if (!/(?:^|\/)rpm[^/]*$/.test(exec.executable)) return undefined;
-    const command = readRpmCommandLine(
-      { argv: exec.args, executable: exec.executable, complete: exec.argumentsComplete },
-      this.#aliases,
-    );
-    if (command === undefined || !command.installs) return undefined;
-    return this.#begin(image, command, exec.timeMs, exec.serial);
+    if (this.#waiting.size > 0) this.#endOf(processKey(image));
+    const command = rpmCommandOf(image.exec, this.#options.aliases);
+    if (command === undefined || !mayInstall(command, image.exec.argumentsComplete)) return undefined;
+    const { timeMs, serial } = image.exec;
+    const updates: SoftwareUpdate[] = [];
+    return this.#announce(this.#wait({ image, command, begun: "execution", timeMs, serial, updates }));
   }
 
-  /** A record: the installation that it begins, if none of its process is waiting for it. */
+  /** A record: the installation that it is the first of, if it is. */
   update(update: SoftwareUpdate, image: ProcessImage): Installation | undefined {
     const key = processKey(image);
-    const waiting = this.#waiting.get(key);
-    if (waiting !== undefined) {
-      waiting.updates.push(update);
-      return undefined;
+    let waiting = this.#waiting.get(key);
+    if (waiting !== undefined && !isSameProcess(waiting.installation.image, image, update)) {
+      this.#endOf(key);
+      waiting = undefined;
     }
-    if (this.#recent.get(key) === image) {
+    if (waiting === undefined && this.#recent.get(key) === image) {
       this.#counters.outcomes_late += 1;
       return undefined;
     }
-    if (update.operation === "remove") return undefined;
-    const installation = this.#begin(image, undefined, update.timeMs, update.serial);
-    installation.updates.push(update);
-    return installation;
+    const { timeMs, serial } = update;
+    const command = waiting === undefined ? rpmCommandOf(image.exec, this.#options.aliases) : undefined;
+    waiting ??= this.#wait({ image, command, begun: "record", timeMs, serial, updates: [] });
+    const { updates } = waiting.installation;
+    if (updates.length < UPDATES_MAX) updates.push(update);
+    if (waiting.announced || update.operation === "remove") return undefined;
+    return this.#announce(waiting);
   }
 
-  /** Those whose outcome is known, or will not come any more. */
-  settled(nowMs: number): Installation[] {
-    if (this.#waiting.size === 0) return [];
-    const settled = [...this.#waiting].filter(([, { timeMs, updates }]) => {
+  /**
+   * Those whose outcome is known, or will not come any more, by the time of an event.
+   * @param node whose clock that is; left out: everybody's
+   */
+  settled(nowMs: number, node?: { readonly name: string | undefined }): Installation[] {
+    if (this.#waiting.size === 0 && this.#over.length === 0) return [];
+    return this.#end(({ installation: { image, begun, timeMs, updates } }) => {
+      if (node !== undefined && node.name !== image.exec.node) return false;
       const last = updates.at(-1);
-      return last === undefined ? nowMs - timeMs > OUTCOME_MS : nowMs - last.timeMs > SETTLED_MS;
+      if (last !== undefined) return nowMs - last.timeMs > SETTLED_MS;
+      return nowMs - timeMs > OUTCOME_MS || (begun === "execution" && image.exec.source === "procfs");
     });
-    return settled.map(([key, installation]) => this.#end(key, installation));
   }
 
-  /** All that wait, as they are. */
-  flush(): Installation[] {
-    return this.settled(Number.POSITIVE_INFINITY);
-  }
-
-  #begin(
-    image: ProcessImage,
-    command: RpmCommandLine | undefined,
-    timeMs: number,
-    serial: number,
-  ): Installation {
-    const installation: Installation = { image, command, timeMs, serial, updates: [] };
-    if (this.#waiting.size >= WAITING_MAX) {
-      const [key, oldest] = this.#waiting.entries().next().value as [string, Installation];
-      this.#end(key, oldest);
+  /** The same when all that there is has been read: what a process that is gone has said is known then. */
+  settledAtRest(nowMs: number): Installation[] {
+    const { isGone } = this.#options;
+    for (const waiting of this.#waiting.values()) {
+      if (waiting.goneSinceMs === undefined && isGone?.(waiting.installation.image))
+        waiting.goneSinceMs = nowMs;
     }
-    this.#waiting.set(processKey(image), installation);
-    this.#counters.installs_read += 1;
-    return installation;
+    const settled = this.settled(nowMs);
+    const gone = ({ installation, goneSinceMs }: Waiting): boolean =>
+      installation.updates.length === 0 && goneSinceMs !== undefined && nowMs - goneSinceMs > GONE_MS;
+    return [...settled, ...this.#end(gone)];
   }
 
-  #end(key: string, installation: Installation): Installation {
+  /** All that wait, as they are: nothing more will come. */
+  flush(): Installation[] {
+    return this.#end(() => true);
+  }
+
+  /** Those whose outcome may still come. */
+  waiting(): Installation[] {
+    return [...this.#over, ...this.#waiting.values()].flatMap(({ announced, installation }) =>
+      announced ? [installation] : [],
+    );
+  }
+
+  #wait(installation: Waiting["installation"]): Waiting {
+    if (this.#waiting.size >= WAITING_MAX) this.#endOf(this.#waiting.keys().next().value as string);
+    const waiting: Waiting = { installation, announced: false, goneSinceMs: undefined };
+    this.#waiting.set(processKey(installation.image), waiting);
+    return waiting;
+  }
+
+  #announce(waiting: Waiting): Installation {
+    waiting.announced = true;
+    const { image } = waiting.installation;
+    this.#counters.installs_read += 1;
+    if (image.parent === undefined && image.unresolved !== "none") this.#counters.parents_unresolved += 1;
+    return waiting.installation;
+  }
+
+  #endOf(key: string): void {
+    const waiting = this.#waiting.get(key);
+    if (waiting === undefined) return;
     this.#waiting.delete(key);
-    if (installation.command !== undefined) {
+    this.#over.push(waiting);
+  }
+
+  #end(isSettled: (waiting: Waiting) => boolean): Installation[] {
+    const settled = this.#over.splice(0);
+    for (const [key, waiting] of this.#waiting) {
+      if (!isSettled(waiting)) continue;
+      this.#waiting.delete(key);
+      settled.push(waiting);
+      // dnf does one transaction after the other in its shell, rpm one in its life.
+      if (waiting.installation.command === undefined) continue;
       this.#recent.delete(key);
-      this.#recent.set(key, installation.image);
+      this.#recent.set(key, waiting.installation.image);
       if (this.#recent.size > WAITING_MAX) this.#recent.delete(this.#recent.keys().next().value as string);
     }
-    if (installation.updates.length === 0) this.#counters.installs_without_outcome += 1;
-    return installation;
+    const installations = settled.flatMap(({ announced, installation }) => (announced ? [installation] : []));
+    for (const { updates, image } of installations) {
+      if (updates.length === 0 && image.exec.source !== "procfs")
+        this.#counters.installs_without_outcome += 1;
+    }
+    return installations;
   }
+}
+
+/** What an execution of one of rpm's programs means. Asked of every execution: most are told by the name of their file. */
+export function rpmCommandOf(exec: ExecEvent, aliases: RpmAliases): RpmCommandLine | undefined {
+  const { executable, argumentsComplete: complete } = exec;
+  if (executable !== "" && !executable.startsWith("rpm", executable.lastIndexOf("/") + 1)) return undefined;
+  return readRpmCommandLine({ argv: exec.args, executable, complete }, aliases);
+}
+
+/** Behind where the arguments were cut a mode may follow that is stronger than those seen. rpm, tools/rpm.c, main(). */
+function mayInstall({ installs, program, mode, test, argv }: RpmCommandLine, complete: boolean): boolean {
+  if (installs || complete) return installs;
+  return (
+    program === "rpm" &&
+    argv.length > 1 &&
+    !test &&
+    !/^(?:query|verify|version|help|showrc|querytags)/.test(mode)
+  );
+}
+
+/** The table may have let go of an image and read the process anew; the record names its program too. */
+function isSameProcess(known: ProcessImage, found: ProcessImage, update: SoftwareUpdate): boolean {
+  return known === found || known.exec.executable === update.executable;
 }
 
 function processKey({ exec }: ProcessImage): string {

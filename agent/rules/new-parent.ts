@@ -1,12 +1,16 @@
 /**
- * The rule "package installed by a new parent". A parent is its executable and, behind an interpreter, its script. A
- * process that became the package tool without a fork (exec rpm …) is named by the scripts it was before as well.
+ * The rule "package installed by a new parent". A parent is its executable and, behind an interpreter, its script. What the
+ * package tool's own process was before (exec without fork) is asked as well: a script that ends in `exec rpm -i x`, or a
+ * program that execs it, is the real installer, and the recorded parent is only who started that.
+ *
  * A parent that nobody knows is never learned: it raises each time.
  */
+import type { ProcessImage } from "../lineage/process-table.ts";
 import type { Installation } from "../packages/installation.ts";
 
 export const newParentRule = {
   id: "package-installed-by-new-parent",
+  uuid: "5d1f6c0e-3b7a-4f55-9a43-6f0f2a7b9c18", // made once, of random bytes
   name: "Package installed by a new parent",
   description:
     "A package was installed by a parent process that had not installed packages on this host before.",
@@ -17,12 +21,12 @@ export const newParentRule = {
 
 export interface Term {
   readonly field: "process.parent" | "process.previous";
-  readonly value: readonly [executable: string, script: string];
+  readonly value: readonly [executable: string, script: string]; // "" when there is none
 }
 
 export interface Match {
-  readonly terms: readonly Term[];
-  readonly unresolved: string | undefined; // why the parent is not known
+  readonly terms: readonly Term[]; // all must be known, or it is an alert
+  readonly unresolved: string | undefined; // why the parent is not known: an alert in any case
 }
 
 const UNRESOLVED: Readonly<Record<string, string>> = {
@@ -30,19 +34,33 @@ const UNRESOLVED: Readonly<Record<string, string>> = {
   "pid reused": "the pid of its parent has gone to another process since",
   orphaned: "its parent died before, and the process that took it over is named instead",
   "let go": "its parent was pushed out of the full process table",
-  none: "it has no parent",
 };
+const UNREADABLE = "its parent is there, but which program it runs may not be read";
 
 export function matchNewParent({ image }: Installation): Match {
-  const terms: Term[] = [];
   const { parent } = image;
-  if (parent !== undefined) {
-    terms.push({ field: "process.parent", value: [parent.exec.executable, parent.exec.script ?? ""] });
-  }
+  const previous = new Map<string, Term>();
   for (let at = image.previous; at !== undefined; at = at.previous) {
-    const { executable, script } = at.exec;
-    if (script !== undefined) terms.push({ field: "process.previous", value: [executable, script] });
+    const term = termOf("process.previous", at);
+    if (term !== undefined) previous.set(JSON.stringify(term), term);
   }
-  const unresolved = parent === undefined ? UNRESOLVED[image.unresolved ?? "not seen"] : undefined;
-  return { terms, unresolved };
+  // No parent at all, of which there is no doubt: the first process of a container, or one that came from outside of it.
+  const none: Term = { field: "process.parent", value: ["", ""] };
+  const isNone = parent === undefined && image.unresolved === "none";
+  const term = isNone ? none : parent && termOf("process.parent", parent);
+  return {
+    terms: [...(term === undefined ? [] : [term]), ...previous.values()],
+    unresolved: unresolvedReason(image),
+  };
+}
+
+/** Why nobody can say which program started this one; undefined: it is known, or there is none. */
+export function unresolvedReason({ parent, unresolved }: ProcessImage): string | undefined {
+  if (parent !== undefined) return parent.exec.executable === "" ? UNREADABLE : undefined;
+  return unresolved === "none" ? undefined : UNRESOLVED[unresolved ?? "not seen"];
+}
+
+/** A program without a name is no term: all such programs would be one, and known after the first. */
+function termOf(field: Term["field"], { exec }: ProcessImage): Term | undefined {
+  return exec.executable === "" ? undefined : { field, value: [exec.executable, exec.script ?? ""] };
 }
