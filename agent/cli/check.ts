@@ -53,9 +53,10 @@ async function check(options: Options): Promise<void> {
   if (!report.watched) process.exitCode = 3;
 }
 
-function documents({ findings, source, watched }: HostReport): string {
+function documents(report: HostReport): string {
+  const { findings, source, watched } = report;
   const status = watched ? "ok" : "failed";
-  const last = { fact: "host", status, text: verdict({ findings, source, watched }), watched, source };
+  const last = { fact: "host", status, text: verdict(report), watched, source };
   return [...findings, last].map((one) => `${JSON.stringify(one)}\n`).join("");
 }
 
@@ -79,14 +80,19 @@ function findingLines({ fact, status, text, cure }: Finding): string[] {
   ];
 }
 
-function verdict({ findings, source, watched }: HostReport): string {
+function verdict({ findings, source, watched, silentLog }: HostReport): string {
   const count = (status: Finding["status"]) => findings.filter((finding) => finding.status === status).length;
   const warnings = count("warning");
   const beside = warnings === 0 ? "" : `, with ${warnings} warning${warnings === 1 ? "" : "s"}`;
-  if (!watched) return `This host is not watched: cure what failed (${count("failed")}), then check again.`;
-  if (source === "audit-log") return `This host is watched through the audit log${beside}.`;
-  return `This host is watched through /proc${beside}. What is not seen there: processes that live for less than some milliseconds, what dnf and the like install, outcomes, and all that came before the start.`;
+  if (watched && source === "audit-log") return `This host is watched through the audit log${beside}.`;
+  if (watched) return `This host is watched through /proc${beside}. ${unseen}`;
+  const cure = `Cure what failed (${count("failed")}), then check again`;
+  if (!silentLog || source === "audit-log") return `This host is not watched. ${cure}.`;
+  return `This host is not watched through its audit log, only through /proc. ${unseen} ${cure}; or set source.type = "procfs" to be content with it.`;
 }
+
+const unseen =
+  "What is not seen there: processes that live for less than some milliseconds, what dnf and the like install, outcomes, and all that came before the start.";
 
 function wrapped(text: string, width: number): string[] {
   const lines: string[] = [];

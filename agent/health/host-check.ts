@@ -53,6 +53,7 @@ export interface HostReport {
   readonly findings: readonly Finding[];
   readonly source: "audit-log" | "procfs"; // what `kinwatch run` would watch
   readonly watched: boolean;
+  readonly silentLog: boolean; // the audit log that should be read tells nothing
 }
 
 type Told = readonly [status: Finding["status"], text: string, cure?: Cure] | undefined;
@@ -105,18 +106,24 @@ const ofAudit: readonly Fact[] = [
   "recording",
 ];
 
+/** A log that is there but silent fails, though `run` would fall back on /proc: who has one relies on it. */
 export function checkHost(survey: HostSurvey, options: CheckOptions): HostReport {
-  const source = options.source === "auto" && survey.log.problem !== undefined ? "procfs" : options.source;
-  const watches = source === "procfs" ? "procfs" : "audit-log";
+  const auto = options.source === "auto";
+  const content = options.source === "procfs" || (auto && survey.log.problem !== undefined);
   const findings = facts.flatMap((fact) => {
     const told = judges[fact](survey, options);
     if (told === undefined) return [];
     const [status, text, cure = []] = told;
-    // Where /proc is watched instead, all that audit lacks is no more than a pity.
-    const mild = watches === "procfs" && ofAudit.includes(fact) && status === "failed";
+    // Where /proc has to do, all that audit lacks is no more than a pity.
+    const mild = content && ofAudit.includes(fact) && status === "failed";
     return [{ fact, status: mild ? ("warning" as const) : status, text, cure }];
   });
-  return { findings, source: watches, watched: findings.every(({ status }) => status !== "failed") };
+  return {
+    findings,
+    source: content || (auto && !survey.log.recordsUs) ? "procfs" : "audit-log",
+    watched: findings.every(({ status }) => status !== "failed"),
+    silentLog: findings.some(({ fact, status }) => ofAudit.includes(fact) && status === "failed"),
+  };
 }
 
 function auditd(survey: HostSurvey): Told {

@@ -1,12 +1,9 @@
 /** Gathers what decides whether this host can be watched. What it means: host-check.ts. Nothing is changed. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import {
   accessSync,
   closeSync,
   constants,
   existsSync,
-  fstatSync,
   globSync,
   openSync,
   readFileSync,
@@ -15,8 +12,8 @@ import {
 } from "node:fs";
 import { arch } from "node:os";
 import { dirname, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { systemCode } from "../errors.ts";
+import { isRecorded } from "./audit-proof.ts";
 import { type AuditRule, parseAuditRules } from "./audit-rules.ts";
 import { type AuditStatus, parseAuditStatus } from "./audit-status.ts";
 import { type AuditdConfig, parseAuditdConfig } from "./auditd-config.ts";
@@ -54,8 +51,7 @@ export interface RpmSurvey {
 }
 
 const programs = ["auditctl", "auditd", "augenrules", "dnf", "yum", "zypper", "apt-get", "systemctl"];
-const proofMsMax = 2_000; // auditd writes within some milliseconds, but a busy host has a backlog
-const tailBytes = 262_144; // about 150 executions
+const proofMsMax = 1_000; // auditd writes within some milliseconds, but a busy host has a backlog
 
 export interface SurveyOptions {
   readonly auditLog: string;
@@ -88,7 +84,7 @@ export async function surveyHost({ auditLog, stateFolder }: SurveyOptions): Prom
       path: auditLog,
       problem,
       ...retained(auditLog),
-      recordsUs: problem === undefined && !silent && (await isRecorded(auditLog)),
+      recordsUs: problem === undefined && !silent && (await isRecorded(auditLog, proofMsMax)),
     },
     rpm,
     journald: existsSync("/run/systemd/journal/socket"),
@@ -108,34 +104,6 @@ function auditdConfigPath(pid: number): string {
   const words = pid === 0 ? [] : (readText(`/proc/${pid}/cmdline`) ?? "").split("\0");
   const at = words.indexOf("-c");
   return join(at === -1 ? "/etc/audit" : (words[at + 1] ?? "/etc/audit"), "auditd.conf");
-}
-
-/** The one proof that all parts work together: something is executed, and looked for in the log. */
-async function isRecorded(log: string): Promise<boolean> {
-  const child = spawn("/bin/sh", ["-c", ":"], { stdio: "ignore" });
-  await once(child, "exit");
-  const ours = new RegExp(`^type=SYSCALL .* pid=${child.pid} `, "m"); // no blank of a name comes unquoted or unhexed
-  const endMs = performance.now() + proofMsMax;
-  for (;;) {
-    if (ours.test(tailOf(log))) return true;
-    if (performance.now() > endMs) return false;
-    await sleep(20);
-  }
-}
-
-function tailOf(path: string): string {
-  try {
-    const fd = openSync(path, "r");
-    try {
-      const { size } = fstatSync(fd);
-      const bytes = Buffer.alloc(Math.min(size, tailBytes));
-      return bytes.toString("latin1", 0, readSync(fd, bytes, 0, bytes.length, size - bytes.length));
-    } finally {
-      closeSync(fd);
-    }
-  } catch {
-    return ""; // it is just being rotated
-  }
 }
 
 /** All files of the log: audit.log, audit.log.1, … */

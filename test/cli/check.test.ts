@@ -47,7 +47,7 @@ test("kinwatch check: a log that was asked for and is not there: exit code 3", a
     "pretty",
   ]);
   assert.match(stdout, /^FAILED {3}log {10}/m);
-  assert.match(stdout, /\nThis host is not watched: cure what failed \(\d+\), then check again\.\n$/);
+  assert.match(stdout, /\nThis host is not watched\. Cure what failed \(\d+\), then check again\.\n$/);
   assert.equal(status, 3);
 });
 

@@ -343,7 +343,7 @@ for (const { why, survey, fact, status: want, text = /./, cure = /^$/ } of rows)
 
 test("checkHost(): a good host has nothing to cure, and each fact is told in its order", () => {
   const { findings, ...verdict } = checkHost(good, options);
-  assert.deepEqual(verdict, { source: "audit-log", watched: true });
+  assert.deepEqual(verdict, { source: "audit-log", watched: true, silentLog: false });
   assert.deepEqual(
     findings.map(({ fact, status: how, cure }) => [fact, how, cure]),
     facts.map((fact) => [fact, "ok", []]),
@@ -369,7 +369,7 @@ test("checkHost(): without auditd /proc is watched, unless the audit log was ask
 
 test("checkHost(): a log that is there but gets nothing is no reason to be content with /proc", () => {
   const report = checkHost({ ...good, rules: [], log: { ...log, recordsUs: false } }, options);
-  assert.deepEqual([report.source, report.watched], ["audit-log", false]);
+  assert.deepEqual([report.source, report.watched, report.silentLog], ["procfs", false, true]);
 });
 
 test("archsOf(): 32-bit programs run beside 64-bit ones where audit knows both", () => {

@@ -60,7 +60,14 @@ async function breaks(
     assert.equal(finding?.status, "failed");
     assert.equal(broken.found.get("recording")?.status, "failed", "nothing of it is in the log");
     assert.equal(broken.status, 3);
-    assert.match(broken.found.get("host")?.text ?? "", /^This host is not watched/);
+    assert.match(
+      broken.found.get("host")?.text ?? "",
+      /^This host is not watched through its audit log, only through \/proc/,
+    );
+    assert.match(
+      (await check(host, "audit-log")).found.get("host")?.text ?? "",
+      /^This host is not watched\. Cure/,
+    );
     cure(finding.cure, rules);
     const cured = await check(host);
     assert.equal(cured.found.get(fact)?.status, "ok");
