@@ -22,6 +22,7 @@ import {
   EOE,
   EXECVE,
   idAfter,
+  isType,
   kindOf,
   PATH,
   PROCTITLE,
@@ -99,7 +100,7 @@ export class EventBuilder {
       if (end === line) continue;
       lines += 1;
       const type = bytes[line] === 0x74 ? line : afterNode(bytes, line, end);
-      if (type === -1 || bytes[type + 4] !== 0x3d || bytes[type + 3] !== 0x65) {
+      if (type === -1 || !isType(bytes, type)) {
         this.#malformed(bytes, line, end);
         continue;
       }
@@ -127,10 +128,10 @@ export class EventBuilder {
       } else if (kind > EOE) {
         this.#takeOther(kind, bytes, line, body, end, host);
       } else if (last === undefined) continue;
-      else if (kind === PATH) last.takePath(bytes, body, end);
-      else if (kind === CWD) last.takeDirectory(bytes, body, end, this.#texts);
+      else if (kind === PATH) last.takePath(bytes, body);
+      else if (kind === CWD) last.takeDirectory(bytes, body, this.#texts);
       else {
-        if (kind === PROCTITLE) last.takeTitle(bytes, body, end);
+        if (kind === PROCTITLE) last.takeTitle(bytes, body);
         last.ended = true;
       }
       if (last?.ended && last.isComplete()) {

@@ -3,7 +3,7 @@ import type { LogPosition } from "../sources/source.ts";
 import { AuditExec, baseName, cutAt, type Image } from "./audit-exec.ts";
 import { executeArguments, titleArguments } from "./audit-text.ts";
 import type { HostLog } from "./host-log.ts";
-import type { SyscallRecord } from "./syscall-record.ts";
+import { type SyscallRecord, valueEnd } from "./syscall-record.ts";
 import type { TextCache } from "./text-cache.ts";
 
 const ARGUMENTS_MAX = 1_048_576; // bytes of a list of arguments: a line with every package of a distribution fits
@@ -73,30 +73,30 @@ export class OpenEvent {
     }
   }
 
-  takeDirectory(bytes: Buffer, body: number, end: number, texts: Texts): void {
-    this.exec.cwd = texts.directories.of(bytes, body + 4, valueEnd(bytes, body + 4, end));
+  takeDirectory(bytes: Buffer, body: number, texts: Texts): void {
+    this.exec.cwd = texts.directories.of(bytes, body + 4, valueEnd(bytes, body + 4));
   }
 
   /**
    * "item=0 name=…". Items: the script, the script's interpreters from the first to the last, the loader; a program that
    * is no script is item 0 itself, and one that is linked statically has no loader. fs/exec.c, fs/binfmt_elf.c.
    */
-  takePath(bytes: Buffer, body: number, end: number): void {
+  takePath(bytes: Buffer, body: number): void {
     const item = (bytes[body + 5] as number) - 0x30;
     if (bytes[body + 6] !== 0x20) return;
     const start = body + 12;
     if (item === 0 && this.#items !== 1) {
-      const stop = valueEnd(bytes, start, end);
+      const stop = valueEnd(bytes, start);
       if (this.#items >= 3 || !isTail(bytes, start, stop, this.exec.executable))
         this.exec.path = bytes.toString("latin1", start, stop);
     } else if (item === 1 && this.#items < 3) {
-      this.#loader = isLoader(bytes, start, valueEnd(bytes, start, end));
+      this.#loader = isLoader(bytes, start, valueEnd(bytes, start));
     }
     if (item + 1 === this.#items) this.ended = true;
   }
 
-  takeTitle(bytes: Buffer, body: number, end: number): void {
-    this.exec.title = bytes.toString("latin1", body + 10, valueEnd(bytes, body + 10, end));
+  takeTitle(bytes: Buffer, body: number): void {
+    this.exec.title = bytes.toString("latin1", body + 10, valueEnd(bytes, body + 10));
   }
 
   isComplete(): boolean {
@@ -121,13 +121,6 @@ export class OpenEvent {
     if (exec.execve === undefined && exec.title !== undefined && !isTitleOf(exec.title, exec.image))
       exec.title = undefined;
   }
-}
-
-/** Behind a value as it is written, at the next blank. */
-function valueEnd(bytes: Buffer, start: number, end: number): number {
-  let stop = start;
-  while (stop < end && bytes[stop] !== 0x20 && bytes[stop] !== 0x1d) stop += 1;
-  return stop;
 }
 
 /** Whether "argc=3 a0=… a1=… a2=…" ends in its last argument: the records are whole then, or an argument is long. */

@@ -44,17 +44,32 @@ export function kindOf(bytes: Buffer, at: number): number {
   return kind !== 0 && bytes[at + (nameLengths[kind] as number)] === 0x20 ? kind : 0;
 }
 
+/** Whether "type=" stands there. */
+export function isType(bytes: Buffer, at: number): boolean {
+  return (
+    bytes[at] === 0x74 &&
+    bytes[at + 1] === 0x79 &&
+    bytes[at + 2] === 0x70 &&
+    bytes[at + 3] === 0x65 &&
+    bytes[at + 4] === 0x3d
+  );
+}
+
 /** Where the id stands, behind " msg=audit("; -1 when that is not there. */
 export function idAfter(bytes: Buffer, type: number, kind: number): number {
   const id = type + (nameLengths[kind] as number) + 11;
   return bytes[id - 1] === 0x28 && bytes[id - 2] === 0x74 && bytes[id - 7] === 0x3d ? id : -1;
 }
 
+const node = "node=";
+
 /** Behind "node=NAME ", or -1 when it is not that. */
 export function afterNode(bytes: Buffer, line: number, end: number): number {
-  if (bytes[line] !== 0x6e || bytes[line + 4] !== 0x3d) return -1;
-  const space = bytes.indexOf(0x20, line);
-  return space !== -1 && space < end && space - line < 300 && bytes[space + 1] === 0x74 ? space + 1 : -1;
+  for (let index = 0; index < node.length; index += 1)
+    if (bytes[line + index] !== node.charCodeAt(index)) return -1;
+  let space = line + node.length;
+  while (space < end && bytes[space] !== 0x20) space += 1;
+  return space < end ? space + 1 : -1;
 }
 
 /** The id read last. Reused for each record: take what is needed before the next. */

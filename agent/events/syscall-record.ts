@@ -46,24 +46,31 @@ function isExec(arch: number, call: number): boolean {
   return calls !== undefined && (call === calls[0] || call === calls[1]);
 }
 
+/** Behind a value as it is written: at the next blank, at the enriched part (0x1d) or at the end of the line. */
+export function valueEnd(bytes: Buffer, start: number): number {
+  let p = start;
+  while ((bytes[p] as number) > 0x20) p += 1;
+  return p;
+}
+
 let at = 0; // where the last number ended
 
-function decimal(bytes: Buffer, start: number, end: number): number {
+function decimal(bytes: Buffer, start: number): number {
   let value = 0;
   let p = start;
-  for (; p < end; p += 1) {
+  for (; ; p += 1) {
     const digit = (bytes[p] as number) - 0x30;
-    if (digit < 0 || digit > 9) break;
+    if (!(digit >= 0 && digit <= 9)) break;
     value = value * 10 + digit;
   }
   at = p;
   return p === start ? UNSET : value; // "-1" is how some tools write the unset user
 }
 
-function hexadecimal(bytes: Buffer, start: number, end: number): number {
+function hexadecimal(bytes: Buffer, start: number): number {
   let value = 0;
   let p = start;
-  for (; p < end; p += 1) {
+  for (; ; p += 1) {
     const byte = bytes[p] as number;
     if (byte >= 0x30 && byte <= 0x39) value = value * 16 + byte - 0x30;
     else if (byte >= 0x61 && byte <= 0x66) value = value * 16 + byte - 0x57;
@@ -98,39 +105,36 @@ export function readExecSyscall(
     if (first === 0x1d) break;
     if (first === 0x61) {
       // arch auid (a0 … a3 are registers)
-      if (second === 0x72) arch = hexadecimal(bytes, p + 5, end);
-      else if (second === 0x75) record.auid = set(decimal(bytes, p + 5, end));
+      if (second === 0x72) arch = hexadecimal(bytes, p + 5);
+      else if (second === 0x75) record.auid = set(decimal(bytes, p + 5));
     } else if (first === 0x73) {
       // syscall success ses (suid sgid subj)
       if (second === 0x79) {
-        call = decimal(bytes, p + 8, end);
+        call = decimal(bytes, p + 8);
         if (!isExec(arch, call)) return "other";
       } else if (second === 0x75 && bytes[p + 2] === 0x63) {
         success = bytes[bytes[p + 8] === 0x22 ? p + 9 : p + 8] === 0x79; // yes
         if (!success) return call === -1 ? "broken" : "failed";
-      } else if (second === 0x65 && bytes[p + 3] === 0x3d) record.ses = set(decimal(bytes, p + 4, end));
+      } else if (second === 0x65 && bytes[p + 3] === 0x3d) record.ses = set(decimal(bytes, p + 4));
     } else if (first === 0x70) {
       // ppid pid (per)
-      if (second === 0x70) record.ppid = decimal(bytes, p + 5, end);
-      else if (second === 0x69) record.pid = decimal(bytes, p + 4, end);
-    } else if (first === 0x69) record.items = decimal(bytes, p + 6, end);
+      if (second === 0x70) record.ppid = decimal(bytes, p + 5);
+      else if (second === 0x69) record.pid = decimal(bytes, p + 4);
+    } else if (first === 0x69) record.items = decimal(bytes, p + 6);
     else if (first === 0x65) {
       // exe euid (egid exit)
-      if (second === 0x75) record.uid = set(decimal(bytes, p + 5, end));
+      if (second === 0x75) record.uid = set(decimal(bytes, p + 5));
       else if (second === 0x78 && bytes[p + 3] === 0x3d) {
         record.exeStart = p + 4;
-        while (at < end && bytes[at] !== 0x20 && bytes[at] !== 0x1d) at += 1;
-        record.exeEnd = at;
+        record.exeEnd = valueEnd(bytes, p + 4);
         break; // what follows is the security label and the key
       }
     } else if (first === 0x74) {
       if (second !== 0x74) return "broken"; // "type=": another record begins in this line
       record.ttyStart = p + 4;
-      while (at < end && bytes[at] !== 0x20) at += 1;
-      record.ttyEnd = at;
+      record.ttyEnd = at = valueEnd(bytes, p + 4);
     }
-    p = at;
-    while (p < end && bytes[p] !== 0x20 && bytes[p] !== 0x1d) p += 1;
+    p = valueEnd(bytes, at);
     if (bytes[p] === 0x1d) break;
   }
   const { pid, ppid } = record;
