@@ -1,60 +1,90 @@
 /**
- * The ECS document that an alert is: written once by ecs-alert.ts, read by every output and by `kinwatch alerts`.
- * Field names are ECS's; what ECS has no field for is under kinwatch. ECS itself: test/samples/ecs-fields.json.
+ * The ECS documents that alerts and events are: written once, read by every output and by `kinwatch alerts`. Field names are
+ * ECS's; what ECS has no field for is under kinwatch. What each means: docs/alert-fields.md. ECS itself:
+ * test/samples/ecs-fields.json.
  */
-export interface AlertDocument {
+
+/** What alerts and events share: an execution and how it came about. */
+export interface ExecutionDocument {
   readonly "@timestamp": string; // of the execution, RFC 3339 with milliseconds, UTC
   readonly ecs: { readonly version: string };
+  readonly event: EventDocument;
+  readonly data_stream: DataStreamDocument;
+  readonly process: ProcessDocument & { readonly parent?: ProcessDocument };
+  readonly user?: UserDocument;
+  readonly host?: HostDocument; // absent when a stored log does not name its host
+  readonly agent: AgentDocument;
+  readonly related: { readonly user: readonly string[]; readonly hosts: readonly string[] };
+  readonly package?: PackageDocument; // the first package; all of them: kinwatch.software_update
+  readonly kinwatch: LineageDocument & { readonly rpm?: RpmDocument } & Partial<OutcomeDocument>;
+}
+
+export interface AlertDocument extends ExecutionDocument {
   readonly message: string; // the alert's name and what happened, one line
-  readonly event: {
+  readonly event: EventDocument & {
     readonly kind: "alert";
-    readonly category: readonly string[];
-    readonly type: readonly string[];
-    readonly action: string;
     readonly outcome: "success" | "failure" | "unknown";
-    readonly id: string;
-    readonly module: "kinwatch";
-    readonly dataset: "kinwatch.alerts";
-    readonly provider: string; // the source: audit-log, procfs
     readonly severity: 21 | 47 | 73 | 99;
     readonly risk_score: number;
     readonly reason: string;
-    readonly created: string; // when kinwatch decided; @timestamp when it reads stored logs
-  };
-  readonly data_stream: {
-    readonly type: "logs";
-    readonly dataset: "kinwatch.alerts";
-    readonly namespace: string;
   };
   readonly rule: {
     readonly id: string;
+    readonly uuid: string;
     readonly name: string;
     readonly description: string;
     readonly ruleset: "kinwatch";
     readonly version: string;
   };
   readonly threat: ThreatDocument;
-  readonly tags: readonly string[];
-  readonly process: ProcessDocument & { readonly parent?: ProcessDocument };
-  readonly user?: UserDocument;
-  readonly host: HostDocument;
-  readonly agent: AgentDocument;
-  readonly package?: PackageDocument; // the first package; all of them: kinwatch.software_update
-  readonly related: { readonly user: readonly string[]; readonly hosts: readonly string[] };
-  readonly kinwatch: {
-    readonly new_terms: readonly { readonly field: string; readonly value: readonly string[] }[];
-    readonly first_seen: string;
-    readonly parent_provenance: Provenance;
-    readonly parent_unresolved_reason?: string;
-    readonly login_user?: string; // who logged in, whoever the process runs as now: audit's auid
-    readonly ancestry: readonly AncestorDocument[]; // the parent first, pid 1 last where it is known
-    readonly previous_images: readonly AncestorDocument[]; // what this pid ran before, the latest first: exec without fork
-    readonly rpm?: RpmDocument; // absent when the installation is known by its records alone (dnf and the like)
-    readonly software_update: readonly SoftwareUpdateDocument[]; // empty until the outcome is known
-    readonly outcome: "pending" | "installed" | "failed" | "partly" | "none" | "unavailable";
-    // none: no record came in time; unavailable: this source has no outcome records
-    readonly coverage: Readonly<Record<string, number>>; // counters of loss when it was decided, those above 0
-  };
+  readonly kinwatch: LineageDocument &
+    OutcomeDocument & {
+      readonly rpm?: RpmDocument; // absent when another tool installs (dnf and the like)
+      readonly related_rule: string; // id of the rule of Elastic's that asks the same
+      readonly new_terms: readonly { readonly field: string; readonly value: readonly string[] }[];
+      readonly first_seen: string;
+      readonly coverage: Readonly<Record<string, number>>; // counters of loss when it was decided, those above 0
+    };
+}
+
+export interface EventDocument {
+  readonly kind: "alert" | "event";
+  readonly category: readonly string[];
+  readonly type: readonly string[];
+  readonly action: string;
+  readonly outcome?: "success" | "failure" | "unknown";
+  readonly id: string;
+  readonly module: "kinwatch";
+  readonly dataset: string; // of the data stream
+  readonly provider: string; // the source: audit-log, procfs, files
+  readonly created: string; // when kinwatch decided; @timestamp when it reads stored logs
+}
+
+export interface DataStreamDocument {
+  readonly type: "logs";
+  readonly dataset: string;
+  readonly namespace: string;
+}
+
+export interface LineageDocument {
+  readonly parent_provenance: Provenance;
+  readonly parent_unresolved_reason?: string;
+  readonly login_user?: UserDocument; // who logged in, whoever the process runs as now: audit's auid
+  readonly login_session?: string; // audit's ses
+  readonly executable_deleted?: true; // the program's file was gone, or never had a name
+  readonly arguments_from: "execve" | "proctitle" | "procfs" | "none";
+  readonly arguments_complete: boolean;
+  readonly ancestry: readonly AncestorDocument[]; // the parent first, pid 1 last where it is known
+  readonly previous_images: readonly AncestorDocument[]; // what this pid ran before, the latest first: exec without fork
+  readonly audit?: { readonly serial: number; readonly node?: string }; // of the execution's records, to find them again
+}
+
+export interface OutcomeDocument {
+  readonly outcome: "pending" | "installed" | "failed" | "partly" | "none" | "unavailable";
+  // none: no record came in time; unavailable: this source has no outcome records
+  readonly signature: "verified" | "not verified" | "partly" | "unknown"; // of all that was installed
+  readonly package_count: number; // installed or updated; 0 until the outcome is known
+  readonly software_update: readonly SoftwareUpdateDocument[]; // a record each, of removals too; 512 at most
 }
 
 export type Provenance = "recorded" | "procfs" | "inferred" | "unresolved";
@@ -69,7 +99,8 @@ export interface ProcessDocument {
   readonly command_line?: string;
   readonly working_directory?: string;
   readonly start?: string;
-  readonly interactive?: boolean;
+  readonly interactive?: boolean; // has a controlling terminal
+  readonly tty?: { readonly char_device: { readonly major: number; readonly minor: number } };
   readonly user?: UserDocument;
 }
 
@@ -79,8 +110,10 @@ export interface UserDocument {
 }
 
 export interface AncestorDocument {
+  readonly entity_id: string;
   readonly pid: number;
   readonly executable?: string;
+  readonly executable_deleted?: true;
   readonly script?: string;
   readonly command_line?: string;
   readonly started?: string;
@@ -88,8 +121,10 @@ export interface AncestorDocument {
 }
 
 export interface RpmDocument {
+  readonly program: string;
   readonly mode: string;
   readonly flags: readonly string[];
+  readonly test: boolean;
   readonly operands: readonly string[];
   readonly root?: string;
   readonly dbpath?: string;
@@ -110,9 +145,10 @@ export interface SoftwareUpdateDocument {
 
 export interface PackageDocument {
   readonly name: string;
-  readonly version: string;
+  readonly version?: string;
   readonly architecture?: string;
   readonly type: "rpm";
+  readonly installed?: string; // when, if it was
 }
 
 export interface ThreatDocument {
@@ -152,7 +188,7 @@ export interface HostDocument {
 }
 
 export interface AgentDocument {
-  readonly id: string;
+  readonly id?: string; // absent when stored logs are read
   readonly type: "kinwatch";
   readonly name?: string;
   readonly version: string;

@@ -1,212 +1,132 @@
-/** An installation by a new parent becomes one ECS document. ECS 9.4: test/samples/ecs-fields.json. */
-import type { Counters } from "../counters.ts";
+/** An installation by a new parent becomes one ECS document. */
+import { type Counters, lossNames } from "../counters.ts";
 import type { SoftwareUpdate } from "../events/exec-event.ts";
 import type { ProcessImage } from "../lineage/process-table.ts";
 import type { Installation } from "../packages/installation.ts";
 import { type Match, newParentRule } from "../rules/new-parent.ts";
-import type { AgentDocument, AlertDocument, HostDocument, SoftwareUpdateDocument } from "./alert-document.ts";
+import type { AlertDocument } from "./alert-document.ts";
 import { timedId } from "./alert-id.ts";
-import { ancestorDocument, keyword, processDocument, userPart } from "./ecs-process.ts";
+import { type DocumentContext, executionPart, lineagePart, rpmPart } from "./ecs-execution.ts";
+import { outcomePart, outcomeSentence, pendingPart } from "./ecs-outcome.ts";
+import { commandLine, keyword } from "./ecs-process.ts";
 
-export interface AlertContext {
-  readonly host: HostDocument;
-  readonly agent: AgentDocument;
-  readonly provider: string; // the source's name
-  readonly nowMs: number | undefined; // undefined: a stored log, decided when it happened
-  readonly ancestors: readonly ProcessImage[]; // of the installing process, its parent first
+export interface AlertContext extends DocumentContext {
   readonly counters: Counters;
 }
 
-const OPERANDS_MAX = 256;
-const PACKAGES_MAX = 512; // a system upgrade; the rest is counted in the message
+const COMMAND_MAX = 512; // of the message; process.command_line has more
 
-/** Counters that say that something was not seen. */
-const losses = [
-  "records_malformed",
-  "records_oversized",
-  "events_incomplete",
-  "logs_lost",
-  "processes_evicted",
-  "processes_missed",
-] as const;
-
+/** Of what names the first event of an installation, whatever else is known of it by then: the same whenever it is read. */
 export function installationId({ image, timeMs, serial }: Installation): string {
-  return timedId(
-    timeMs,
-    newParentRule.id,
-    image.exec.node,
-    image.exec.pid,
-    serial,
-    image.exec.args.join("\0"),
-  );
+  return timedId(timeMs, newParentRule.id, image.exec.node, image.exec.pid, serial);
 }
 
 export function ecsAlert(installation: Installation, match: Match, context: AlertContext): AlertDocument {
-  const { image, command, timeMs } = installation;
-  const { exec, parent } = image;
+  const { image, timeMs } = installation;
   const timestamp = new Date(timeMs).toISOString();
-  const host =
-    exec.node === undefined ? context.host : { name: keyword(exec.node), hostname: keyword(exec.node) };
-  const process = processDocument(image);
-  const who = parent === undefined ? `an unknown parent (pid ${exec.ppid})` : nameOf(parent);
-  const did =
-    command === undefined
-      ? `${nameOf(image)} installed packages`
-      : `ran ${process.command_line ?? exec.executable}`;
-  const reason =
-    parent === undefined
-      ? `The parent of ${nameOf(image)} (pid ${exec.pid}) is not known: ${match.unresolved ?? ""}`
-      : `${nameOf(parent)} (${parent.exec.executable}, pid ${parent.exec.pid}) has not installed packages on this host before`;
-  const users = [exec.userName, exec.loginName, numeral(exec.uid), numeral(exec.auid)];
+  const pending = pendingPart(installation);
   return {
     "@timestamp": timestamp,
-    ecs: { version: "9.4.0" },
-    message: keyword(`${newParentRule.name}: ${command === undefined ? did : `${who} ${did}`}`),
+    message: `${newParentRule.name}: ${whatHappened(installation)}`,
+    ...executionPart(image, context),
+    ...(pending.package === undefined ? {} : { package: pending.package }),
     event: {
       kind: "alert",
       category: ["package", "process"],
       type: ["installation", "start"],
       action: "package-installed",
-      outcome: "unknown",
+      outcome: pending.eventOutcome,
       id: installationId(installation),
       module: "kinwatch",
       dataset: "kinwatch.alerts",
       provider: context.provider,
       severity: newParentRule.severity,
       risk_score: newParentRule.riskScore,
-      reason: keyword(reason),
+      reason: keyword(reasonOf(installation, match)),
       created: context.nowMs === undefined ? timestamp : new Date(context.nowMs).toISOString(),
     },
     data_stream: { type: "logs", dataset: "kinwatch.alerts", namespace: "default" },
     rule: {
       id: newParentRule.id,
+      uuid: newParentRule.uuid,
       name: newParentRule.name,
       description: newParentRule.description,
       ruleset: "kinwatch",
       version: newParentRule.version,
     },
     threat,
-    tags: [],
-    process: parent === undefined ? process : { ...process, parent: processDocument(parent) },
-    ...userPart(exec.uid, exec.userName),
-    host,
-    agent: context.agent,
-    related: { user: [...new Set(users.filter((user) => user !== undefined))], hosts: [host.name] },
     kinwatch: {
+      ...lineagePart(image, context),
+      ...rpmPart(installation.command),
+      ...pending.outcome,
+      related_rule: "8cc72fa3-70ae-4ea1-bee2-8e6aaf3c1fcf",
       new_terms: match.terms.map(({ field, value }) => ({
         field,
         value: value.map((word) => keyword(word)),
       })),
       first_seen: timestamp,
-      parent_provenance: parent === undefined ? "unresolved" : parent.provenance,
-      ...(match.unresolved === undefined ? {} : { parent_unresolved_reason: match.unresolved }),
-      ...(exec.auid === undefined ? {} : { login_user: exec.loginName ?? String(exec.auid) }),
-      ancestry: context.ancestors.map(ancestorDocument),
-      previous_images: previousOf(image).map(ancestorDocument),
-      ...(command === undefined
-        ? {}
-        : {
-            rpm: {
-              mode: command.mode,
-              flags: command.flags,
-              operands: command.packages.slice(0, OPERANDS_MAX).map((word) => keyword(word)),
-              ...(command.root === null ? {} : { root: keyword(command.root) }),
-              ...(command.dbpath === null ? {} : { dbpath: keyword(command.dbpath) }),
-              certainty: command.certainty,
-            },
-          }),
-      software_update: [],
-      outcome: exec.source === "procfs" ? "unavailable" : "pending",
       coverage: Object.fromEntries(
-        losses.flatMap((name) => (context.counters[name] > 0 ? [[name, context.counters[name]]] : [])),
+        lossNames.flatMap((name) => (context.counters[name] > 0 ? [[name, context.counters[name]]] : [])),
       ),
     },
   };
 }
 
-/** The same alert with what came of it: from rpm's own records, or the word that none came. */
+/** The same alert with what came of it, or the word that nothing did. Once: its message tells it too. */
 export function withOutcome(alert: AlertDocument, updates: readonly SoftwareUpdate[]): AlertDocument {
-  const distinct = new Map(updates.map((update) => [`${update.timeMs} ${update.serial}`, update]));
-  const packages = [...distinct.values()].slice(0, PACKAGES_MAX).map(updateDocument);
-  const first = packages.find(({ operation }) => operation !== "remove") ?? packages[0];
-  const good = packages.filter(({ outcome }) => outcome === "success").length;
-  const bad = packages.filter(({ outcome }) => outcome === "failure").length;
-  const known =
-    packages.length === 0 ? (alert.kinwatch.outcome === "unavailable" ? "unavailable" : "none") : undefined;
+  const part = outcomePart(updates, alert.kinwatch.outcome !== "unavailable");
   return {
     ...alert,
-    event: { ...alert.event, outcome: bad > 0 ? "failure" : good > 0 ? "success" : "unknown" },
-    ...(first === undefined
-      ? {}
-      : {
-          package: {
-            name: first.name,
-            version: first.version,
-            ...(first.architecture === "" ? {} : { architecture: first.architecture }),
-            type: "rpm" as const,
-          },
-        }),
-    kinwatch: {
-      ...alert.kinwatch,
-      software_update: packages,
-      outcome: known ?? (bad === 0 ? "installed" : good === 0 ? "failed" : "partly"),
-    },
+    message: `${alert.message}: ${outcomeSentence(part.outcome)}`,
+    event: { ...alert.event, outcome: part.eventOutcome },
+    ...(part.package === undefined ? {} : { package: part.package }),
+    kinwatch: { ...alert.kinwatch, ...part.outcome },
   };
 }
 
-function updateDocument(update: SoftwareUpdate): SoftwareUpdateDocument {
-  const { name, version, architecture } = splitNevra(update.nevra);
-  const { signatureVerified, signatureRequired, success } = update;
-  return {
-    operation: update.operation,
-    nevra: keyword(update.nevra),
-    name: keyword(name),
-    version: keyword(version),
-    architecture: keyword(architecture),
-    signature: signatureVerified === undefined ? "unknown" : signatureVerified ? "verified" : "not verified",
-    ...(signatureRequired === undefined ? {} : { signature_required: signatureRequired }),
-    root: keyword(update.root),
-    outcome: success === undefined ? "unknown" : success ? "success" : "failure",
-  };
+function whatHappened({ image, command }: Installation): string {
+  const { exec, parent } = image;
+  const nobody = exec.ppid === 0 ? "no parent" : `an unknown parent (pid ${exec.ppid})`;
+  const who = parent === undefined ? nobody : nameOf(parent);
+  if (command === undefined) return keyword(`${nameOf(image)} installed packages for ${who}`, COMMAND_MAX);
+  return keyword(
+    `${who} ran ${exec.args.length === 0 ? exec.executable : commandLine(exec.args)}`,
+    COMMAND_MAX,
+  );
 }
 
-/** name-[epoch:]version-release.arch: neither version, release nor architecture may hold a "-" or "." at its bound. */
-export function splitNevra(nevra: string): { name: string; version: string; architecture: string } {
-  const parts = /^(.+)-([^-]+-[^-]+)\.([^.-]+)$/.exec(nevra);
-  const [, name = nevra, version = "", architecture = ""] = parts ?? [];
-  return { name, version, architecture };
+function reasonOf({ image }: Installation, { unresolved }: Match): string {
+  const { exec, parent } = image;
+  if (unresolved !== undefined)
+    return `The parent of ${nameOf(image)} (pid ${exec.pid}) is not known: ${unresolved}`;
+  if (parent === undefined) return `${nameOf(image)} (pid ${exec.pid}) has no parent`;
+  return `${nameOf(parent)} (${parent.exec.executable}, pid ${parent.exec.pid}) has not installed packages on this host before`;
 }
 
 function nameOf({ exec }: ProcessImage): string {
   return exec.script ?? (exec.executable || `pid ${exec.pid}`);
 }
 
-function numeral(id: number | undefined): string | undefined {
-  return id === undefined ? undefined : String(id);
-}
-
-function previousOf(image: ProcessImage): ProcessImage[] {
-  const images: ProcessImage[] = [];
-  for (let at = image.previous; at !== undefined; at = at.previous) images.push(at);
-  return images;
-}
-
+/**
+ * What the alert itself shows: a package put in by somebody unusual, whose scriptlets run as root (T1546.016) and whose content
+ * did not come the usual way (T1195.002). What such a package may do next (T1543, T1574) it does not show.
+ */
 const attack = "https://attack.mitre.org";
 const threat: AlertDocument["threat"] = {
   framework: "MITRE ATT&CK",
   tactic: {
-    id: ["TA0002", "TA0003"],
-    name: ["Execution", "Persistence"],
-    reference: [`${attack}/tactics/TA0002/`, `${attack}/tactics/TA0003/`],
+    id: ["TA0001", "TA0003"],
+    name: ["Initial Access", "Persistence"],
+    reference: [`${attack}/tactics/TA0001/`, `${attack}/tactics/TA0003/`],
   },
   technique: {
-    id: ["T1546"],
-    name: ["Event Triggered Execution"],
-    reference: [`${attack}/techniques/T1546/`],
+    id: ["T1195", "T1546"],
+    name: ["Supply Chain Compromise", "Event Triggered Execution"],
+    reference: [`${attack}/techniques/T1195/`, `${attack}/techniques/T1546/`],
     subtechnique: {
-      id: ["T1546.016"],
-      name: ["Installer Packages"],
-      reference: [`${attack}/techniques/T1546/016/`],
+      id: ["T1195.002", "T1546.016"],
+      name: ["Compromise Software Supply Chain", "Installer Packages"],
+      reference: [`${attack}/techniques/T1195/002/`, `${attack}/techniques/T1546/016/`],
     },
   },
 };

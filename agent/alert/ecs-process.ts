@@ -8,8 +8,9 @@ const KEYWORD_MAX = 1_024; // ignore_above of ECS's keywords
 const ARGUMENTS_MAX = 256; // the command line below holds more of them
 const COMMAND_LINE_MAX = 16_384;
 
+/** Well-formed: half a surrogate pair is no text to a server that takes UTF-8. */
 export function keyword(text: string, max = KEYWORD_MAX): string {
-  return text.length <= max ? text : `${text.slice(0, max - 1)}…`;
+  return (text.length <= max ? text : `${text.slice(0, max - 1)}…`).toWellFormed();
 }
 
 /** As a person would type it in a shell: arguments with blanks or signs in quotes. */
@@ -20,11 +21,12 @@ export function commandLine(args: readonly string[]): string {
   return keyword(words.join(" "), COMMAND_LINE_MAX);
 }
 
-export function processDocument({ exec }: ProcessImage): ProcessDocument {
-  const { executable, args, workingDirectory } = exec;
+export function processDocument(image: ProcessImage): ProcessDocument {
+  const { executable, args, workingDirectory, pid, timeMs, source, tty, uid, userName } = image.exec;
+  const device = tty === undefined ? undefined : deviceOf(tty);
   return {
-    entity_id: entityId(exec.node, exec.pid, exec.timeMs, exec.serial),
-    pid: exec.pid,
+    entity_id: entityOf(image),
+    pid,
     ...(executable === "" ? {} : { name: keyword(baseName(executable)), executable: keyword(executable) }),
     ...(args.length === 0
       ? {}
@@ -34,9 +36,24 @@ export function processDocument({ exec }: ProcessImage): ProcessDocument {
           command_line: commandLine(args),
         }),
     ...(workingDirectory === undefined ? {} : { working_directory: keyword(workingDirectory) }),
-    ...(exec.timeMs === 0 ? {} : { start: new Date(exec.timeMs).toISOString() }),
-    ...(exec.source === "procfs" ? {} : { interactive: exec.tty !== undefined }),
-    ...userPart(exec.uid, exec.userName),
+    ...(timeMs === 0 ? {} : { start: new Date(timeMs).toISOString() }),
+    ...(source === "procfs" ? {} : { interactive: tty !== undefined }),
+    ...(device === undefined ? {} : { tty: { char_device: device } }),
+    ...userPart(uid, userName),
+  };
+}
+
+export function ancestorDocument(image: ProcessImage): AncestorDocument {
+  const { pid, executable, deleted, script, args, timeMs } = image.exec;
+  return {
+    entity_id: entityOf(image),
+    pid,
+    ...(executable === "" ? {} : { executable: keyword(executable) }),
+    ...(deleted ? { executable_deleted: true as const } : {}),
+    ...(script === undefined ? {} : { script: keyword(script) }),
+    ...(args.length === 0 ? {} : { command_line: keyword(commandLine(args)) }),
+    ...(timeMs === 0 ? {} : { started: new Date(timeMs).toISOString() }),
+    provenance: image.provenance,
   };
 }
 
@@ -45,13 +62,15 @@ export function userPart(uid: number | undefined, name: string | undefined): { u
   return { user: { id: String(uid), ...(name === undefined ? {} : { name: keyword(name) }) } };
 }
 
-export function ancestorDocument({ exec, provenance }: ProcessImage): AncestorDocument {
-  return {
-    pid: exec.pid,
-    ...(exec.executable === "" ? {} : { executable: keyword(exec.executable) }),
-    ...(exec.script === undefined ? {} : { script: keyword(exec.script) }),
-    ...(exec.args.length === 0 ? {} : { command_line: keyword(commandLine(exec.args)) }),
-    ...(exec.timeMs === 0 ? {} : { started: new Date(exec.timeMs).toISOString() }),
-    provenance,
-  };
+/** The same for an image wherever it is named: as the process, a parent or an ancestor. */
+function entityOf({ exec }: ProcessImage): string {
+  return entityId(exec.node, exec.pid, exec.timeMs, exec.serial);
+}
+
+/** Device numbers of terminals: Linux, Documentation/admin-guide/devices.txt. */
+function deviceOf(tty: string): { major: number; minor: number } | undefined {
+  const [, kind = "", number = ""] = /^(pts|tty|ttyS)(\d{1,7})$/.exec(tty) ?? [];
+  if (kind === "pts") return { major: 136, minor: Number(number) };
+  if (kind === "tty") return { major: 4, minor: Number(number) };
+  return kind === "ttyS" ? { major: 4, minor: 64 + Number(number) } : undefined;
 }

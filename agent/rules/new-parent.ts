@@ -10,7 +10,7 @@ import type { Installation } from "../packages/installation.ts";
 
 export const newParentRule = {
   id: "package-installed-by-new-parent",
-  uuid: "5d1f6c0e-3b7a-4f55-9a43-6f0f2a7b9c18", // made once, of random bytes
+  uuid: "b4998522-57bd-44b3-a278-99297daa7714", // made once, of random bytes
   name: "Package installed by a new parent",
   description:
     "A package was installed by a parent process that had not installed packages on this host before.",

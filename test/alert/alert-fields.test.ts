@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { newCounters } from "../../agent/counters.ts";
+import { completedAlert, raisedAlert, rpmImage } from "../helpers/alerts.ts";
+import { updateOf } from "../helpers/images.ts";
+
+const page = readFileSync(new URL("../../docs/alert-fields.md", import.meta.url), "utf8");
+const rows = page.split("\n").filter((line) => line.startsWith("| `"));
+const documented = new Set(
+  rows.flatMap((row) => [...(row.split("|")[1] ?? "").matchAll(/`([^`]+)`/g)].map((m) => m[1])),
+);
+
+/** Alerts that have all there can be between them. */
+const full = {
+  auid: 1_000,
+  ses: 3,
+  userName: "root",
+  loginName: "admin",
+  node: "web-01",
+  deleted: true,
+  script: "/a.sh",
+  workingDirectory: "/root",
+  tty: "pts0",
+  args: ["rpm", "-i", "x", "--root", "/r", "--dbpath", "/d"],
+};
+const before = rpmImage(full);
+const alerts = [
+  completedAlert(rpmImage(full, { parent: before, previous: before }), [updateOf()]),
+  raisedAlert(rpmImage({}, { parent: undefined, unresolved: "orphaned" }), {
+    counters: { ...newCounters(), logs_lost: 1 },
+    ancestors: [before],
+  }),
+];
+
+function fieldsOf(value: unknown, path: string): string[] {
+  if (Array.isArray(value)) return value.flatMap((element) => fieldsOf(element, path));
+  if (typeof value !== "object" || value === null) return [path];
+  return Object.entries(value).flatMap(([name, inner]) => {
+    if (path === "kinwatch.coverage") return ["kinwatch.coverage.*"];
+    return fieldsOf(inner, path === "" ? name : `${path}.${name}`);
+  });
+}
+
+test("docs/alert-fields.md: has each field of an alert, and none besides", () => {
+  const fields = new Set(alerts.flatMap((alert) => fieldsOf(JSON.parse(JSON.stringify(alert)), "")));
+  const headings = ["kinwatch.ancestry.*", "kinwatch.previous_images.*", "kinwatch.software_update.*"];
+  assert.deepEqual([...fields].filter((field) => !documented.has(field)).sort(), [], "in alerts only");
+  assert.deepEqual(
+    [...documented].filter((field) => !fields.has(field ?? "") && !headings.includes(field ?? "")),
+    [],
+    "in the page only",
+  );
+});
