@@ -1,0 +1,21 @@
+/** How a command writes its answer: for people where a person looks on, else for programs. */
+import { Option } from "commander";
+import { systemCode } from "../errors.ts";
+
+export type Format = "pretty" | "ndjson";
+
+export function formatOption(): Option {
+  return new Option("--format <format>", "pretty on a terminal, else ndjson").choices(["pretty", "ndjson"]);
+}
+
+export function formatOf(asked: Format | undefined): Format {
+  return asked ?? (process.stdout.isTTY ? "pretty" : "ndjson");
+}
+
+/** `kinwatch … | head` is no failure: who reads us has seen enough. */
+export function endWhenReaderLeaves(stream: NodeJS.WriteStream): void {
+  stream.on("error", (error) => {
+    if (systemCode(error) !== "EPIPE") throw error;
+    process.exit(0);
+  });
+}

@@ -1,0 +1,117 @@
+/** `kinwatch run`: the daemon. `npm start` is this. */
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { Command } from "commander";
+import packageFile from "../../package.json" with { type: "json" };
+import type { AgentDocument } from "../alert/alert-document.ts";
+import type { Config } from "../config.ts";
+import { newCounters } from "../counters.ts";
+import { readHostFacts } from "../health/host-facts.ts";
+import { openLog } from "../log.ts";
+import { watch } from "../main.ts";
+import { Delivery } from "../outputs/delivery.ts";
+import { journaldOutput } from "../outputs/journald.ts";
+import { ndjsonOutput } from "../outputs/ndjson.ts";
+import type { Output } from "../outputs/output.ts";
+import { terminalOutput } from "../outputs/terminal.ts";
+import { readRpmAliases } from "../packages/popt-files.ts";
+import { readProcEntry } from "../sources/proc-entry.ts";
+import { Store } from "../store/store.ts";
+import { openSource } from "./open-source.ts";
+import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
+
+const START_EXACT_MS = 50; // how exactly /proc tells when a process began, with room for a step of the clock
+
+export function runCommand(): Command {
+  return new Command("run")
+    .description("watch this host and alert, until it is stopped: the daemon")
+    .addOption(configOption())
+    .addOption(stateOption())
+    .addHelpText(
+      "after",
+      `
+Examples:
+  As a service does it:
+    kinwatch run --config /etc/kinwatch/kinwatch.toml
+  From a checkout: state in its .kinwatch/, alerts to the terminal and the journal:
+    npm start
+
+It reads the audit log where that records executions, else /proc, and says which and why (see kinwatch check).
+It ends at SIGTERM or Ctrl-C. Exit code 2: it could not start; 3: this host cannot be watched.`,
+    )
+    .action(run);
+}
+
+async function run(options: SettingsOptions): Promise<void> {
+  const startMs = Date.now();
+  const config = readSettings(options);
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+  const log = openLog({ level: "info" });
+  const counters = newCounters();
+  using store = new Store(config.state.directory, { counters });
+  const { source, reason } = await openSource(config.source, {
+    cursor: store.cursor(),
+    stop: stop.signal,
+    counters,
+    report: (error) => log.error("the audit log", { error }),
+  });
+  log.info(`watching ${source.description}`);
+  if (reason !== undefined) log.warn(`not the audit log: ${reason}; kinwatch check tells what to do`);
+  const delivery = new Delivery({
+    store,
+    outputs: outputsOf(config),
+    counters,
+    report: (name, error) => log.error(`an alert waits for ${name}`, { error }),
+  });
+  let ready = false;
+  await watch({
+    source,
+    store,
+    delivery,
+    counters,
+    learn: config.learn.from,
+    startMs,
+    lineage: { processesMax: config.lineage.processes_max, readProcess: readProcEntry, isThisHost },
+    installations: {
+      aliases: readRpmAliases("/", "/root"),
+      isGone: ({ exec }) => isThisHost(exec.node) && isGone(exec.pid, exec.timeMs),
+    },
+    host: readHostFacts,
+    agent: agentOf(store),
+    caughtUp() {
+      if (!ready) log.info(`ready after ${Date.now() - startMs} ms, ${counters.events_read} executions read`);
+      ready = true;
+    },
+    malformed: (sample) => log.warn(`no audit record: ${sample}`),
+  });
+  log.info("stopped");
+  log.flush();
+}
+
+function outputsOf({ output }: Config): Output[] {
+  const outputs: Output[] = [];
+  if (output.journald.enabled) outputs.push(journaldOutput());
+  if (output.stdout.enabled) {
+    const pretty = output.stdout.format === "pretty";
+    outputs.push(pretty ? terminalOutput(process.stdout, "at once") : ndjsonOutput(process.stdout));
+  }
+  return outputs;
+}
+
+/** The name that auditd writes before each record, if it does: name_format in auditd.conf(5), hostname or fqd. */
+function isThisHost(node: string | undefined): boolean {
+  return node === undefined || node.split(".", 1)[0] === hostname().split(".", 1)[0];
+}
+
+/** A process of this pid that began later is another one. */
+function isGone(pid: number, timeMs: number): boolean {
+  const now = readProcEntry(pid);
+  return now === undefined || now.startTimeMs > timeMs + START_EXACT_MS;
+}
+
+function agentOf(store: Store): AgentDocument {
+  const id = store.meta("agent_id") ?? randomUUID();
+  store.setMeta("agent_id", id);
+  return { id, type: "kinwatch", version: packageFile.version, ephemeral_id: randomUUID() };
+}

@@ -1,0 +1,34 @@
+/**
+ * What the commands share: the configuration, and where the state is. A checkout stands alone: without --config it heeds no
+ * file of the host, keeps its state in its own .kinwatch/ and shows alerts on the terminal.
+ */
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Option } from "commander";
+import { type Config, loadConfig, loadInstalledConfig } from "../config.ts";
+
+export interface SettingsOptions {
+  readonly config?: string | undefined;
+  readonly state?: string | undefined;
+}
+
+const isCheckout = import.meta.url.endsWith(".ts"); // an installed kinwatch is one bundled JavaScript file
+
+export function configOption(): Option {
+  return new Option("--config <file>", "the configuration, instead of /etc/kinwatch/kinwatch.toml");
+}
+
+export function stateOption(): Option {
+  return new Option("--state <folder>", "where the database is, instead of state.directory");
+}
+
+/** @throws KW_CONFIG_UNREADABLE, KW_CONFIG_INSECURE, KW_CONFIG_INVALID */
+export function readSettings({ config: file, state }: SettingsOptions): Config {
+  const config = file === undefined && !isCheckout ? loadInstalledConfig() : loadConfig(file);
+  if (file === undefined && isCheckout) {
+    config.state.directory = fileURLToPath(new URL("../../.kinwatch", import.meta.url));
+    config.output.stdout.enabled = true;
+  }
+  if (state !== undefined) config.state.directory = resolve(state);
+  return config;
+}

@@ -1,0 +1,58 @@
+/**
+ * Hands what waits in the store's outbox to the outputs, each in order. An output that refuses is tried again later, and holds
+ * up no other. A row goes when its output has taken it: killed in between, it is handed over once more.
+ */
+import type { AlertDocument } from "../alert/alert-document.ts";
+import type { Counters } from "../counters.ts";
+import type { Store } from "../store/store.ts";
+import type { Output } from "./output.ts";
+
+const BATCH = 100; // rows that are handed over again at most after a kill
+const BACKOFF_MS_MIN = 1_000;
+const BACKOFF_MS_MAX = 60_000;
+
+export interface DeliveryOptions {
+  readonly store: Store;
+  readonly outputs: readonly Output[];
+  readonly counters: Counters;
+  readonly report: (output: string, error: unknown) => void;
+  readonly nowMs?: () => number; // monotonic
+}
+
+export class Delivery {
+  readonly names: readonly string[];
+  readonly #options: DeliveryOptions;
+  readonly #ways: { readonly output: Output; retryAtMs: number; backoffMs: number }[];
+  readonly #nowMs: () => number;
+
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+    this.#ways = options.outputs.map((output) => ({ output, retryAtMs: 0, backoffMs: BACKOFF_MS_MIN }));
+    this.names = options.outputs.map(({ name }) => name);
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+  }
+
+  async deliver(): Promise<void> {
+    const { store, counters, report } = this.#options;
+    for (const way of this.#ways) {
+      while (this.#nowMs() >= way.retryAtMs) {
+        const rows = store.outbox(way.output.name, BATCH);
+        if (rows.length === 0) break;
+        const taken: number[] = [];
+        try {
+          for (const { stage, document, sequence } of rows) {
+            await way.output[stage](JSON.parse(document) as AlertDocument);
+            taken.push(sequence);
+          }
+          way.backoffMs = BACKOFF_MS_MIN;
+        } catch (error) {
+          counters.outputs_failed += 1;
+          report(way.output.name, error);
+          way.retryAtMs = this.#nowMs() + way.backoffMs;
+          way.backoffMs = Math.min(2 * way.backoffMs, BACKOFF_MS_MAX);
+        }
+        if (taken.length > 0) store.taken(taken);
+      }
+    }
+  }
+}

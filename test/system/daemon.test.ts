@@ -1,0 +1,230 @@
+/** The main job on a real host: the kernel's audit, an auditd, the real rpm, the daemon as a process of its own. */
+import assert from "node:assert/strict";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { stripVTControlCharacters } from "node:util";
+import { spawn as spawnInTerminal } from "node-pty";
+import type { AlertDocument } from "../../agent/alert/alert-document.ts";
+import { type AuditHost, needsAuditHost, startAuditHost } from "../helpers/audit-host.ts";
+import { program, type Running, startKinwatch } from "../helpers/kinwatch.ts";
+import { asPlainUser, needs } from "../helpers/real-parts.ts";
+import { ScratchRpm } from "../helpers/scratch-rpm.ts";
+
+const skip = needsAuditHost() || needs("rpm", "rpmbuild");
+const ready = /ready after (\d+) ms/;
+
+/** kinwatch with its configuration and state in the host's folder. */
+class Daemon {
+  readonly folder: string;
+  readonly config: string;
+
+  constructor(host: AuditHost, more = "") {
+    this.folder = join(host.folder, "kinwatch");
+    this.config = join(this.folder, "kinwatch.toml");
+    mkdirSync(this.folder, { mode: 0o700, recursive: true });
+    writeFileSync(
+      this.config,
+      `[source]\naudit_log = "${host.logFile}"\n[state]\ndirectory = "state"\n[output.journald]\nenabled = false\n` +
+        `[output.stdout]\nenabled = true\nformat = "ndjson"\n${more}`,
+      { mode: 0o600 },
+    );
+  }
+
+  async start(): Promise<Running> {
+    const running = startKinwatch(["run", "--config", this.config]);
+    await running.until("stderr", ready);
+    return running;
+  }
+
+  /** A new script, which is a new parent. */
+  script(name: string, text: string): string {
+    const path = join(this.folder, name);
+    writeFileSync(path, `#!/bin/sh\n${text}\n`);
+    chmodSync(path, 0o755);
+    return path;
+  }
+}
+
+/** The alerts written so far. */
+function alertsOf(text: string): AlertDocument[] {
+  return text
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as AlertDocument);
+}
+
+/** Each is written when its outcome is known. */
+async function alerts(running: Running, count: number): Promise<AlertDocument[]> {
+  await running.until("stdout", new RegExp(`^(?:.*\n){${count}}`));
+  return alertsOf(running.stdout);
+}
+
+function scriptsOf(found: readonly AlertDocument[]): (string | undefined)[] {
+  return found.map(({ kinwatch }) => kinwatch.ancestry[0]?.script);
+}
+
+/** Runs it where rpm's database is a private one. */
+function runScript(path: string, rpm: ScratchRpm): void {
+  const { status, stderr } = spawnSync(path, { env: rpm.environment, encoding: "utf8", timeout: 60_000 });
+  assert.equal(status, 0, stderr);
+}
+
+test("run: an installation by a new script alerts once, with chain, package, outcome and signature", {
+  skip,
+}, async () => {
+  using rpm = new ScratchRpm();
+  const first = rpm.build("kw-first");
+  const second = rpm.build("kw-second");
+  await using host = await startAuditHost();
+  const daemon = new Daemon(host);
+  const installer = daemon.script("installer.sh", 'rpm -Uvh --replacepkgs "$1"; true'.replace("$1", first));
+  const other = daemon.script("other.sh", `rpm -q kw-first; rpm -i --test ${second}; rpm -ivh ${second}`);
+  await using running = await daemon.start();
+  runScript(installer, rpm);
+  runScript(installer, rpm); // known now
+  runScript(other, rpm); // its query and its dry run are no installations
+  const found = await alerts(running, 2);
+  assert.deepEqual(scriptsOf(found), [installer, other]);
+  const [alert] = found;
+  assert.ok(alert);
+  assert.equal(alert.event.outcome, "success");
+  assert.equal(alert.package?.name, "kw-first");
+  assert.equal(alert.kinwatch.outcome, "installed");
+  assert.deepEqual(
+    alert.kinwatch.software_update.map(({ nevra, signature }) => [nevra, signature]),
+    [["kw-first-1.0-1.noarch", "not verified"]],
+  );
+  assert.deepEqual(alert.process.args, ["rpm", "-Uvh", "--replacepkgs", first]);
+  assert.equal(alert.kinwatch.ancestry.at(-1)?.pid, 1, "the chain reaches pid 1");
+  const pids = alert.kinwatch.ancestry.map(({ pid }) => pid);
+  assert.ok(pids.includes(process.pid), "this test is among the ancestors");
+  assert.equal(alert.event.provider, "audit-log");
+});
+
+test("run: what happened before the first start is learned", { skip }, async () => {
+  using rpm = new ScratchRpm();
+  const file = rpm.build("kw-before");
+  await using host = await startAuditHost();
+  const daemon = new Daemon(host);
+  const old = daemon.script("old.sh", `rpm -U --replacepkgs ${file}`);
+  const fresh = daemon.script("fresh.sh", `rpm -U --replacepkgs ${file}`);
+  runScript(old, rpm);
+  await host.record(/^type=SOFTWARE_UPDATE .*kw-before/);
+  await using running = await daemon.start();
+  runScript(old, rpm);
+  runScript(fresh, rpm);
+  assert.deepEqual(scriptsOf(await alerts(running, 1)), [fresh]);
+});
+
+test("run: after kill -9 nothing is repeated and nothing is lost, over a rotation too", {
+  skip,
+}, async () => {
+  using rpm = new ScratchRpm();
+  const file = rpm.build("kw-killed");
+  const slow = rpm.build("kw-slow", { post: "while [ ! -e $HOME/go ]; do /bin/sleep 0.05; done" });
+  await using host = await startAuditHost();
+  const daemon = new Daemon(host);
+  const script = (name: string, path = file) => daemon.script(name, `rpm -U --replacepkgs ${path}`);
+  {
+    await using running = await daemon.start();
+    runScript(script("one.sh"), rpm);
+    await alerts(running, 1);
+    await running.kill("SIGKILL");
+  }
+  runScript(script("two.sh"), rpm); // nobody looks
+  await host.rotate();
+  runScript(script("three.sh"), rpm);
+  const installing = spawn(script("four.sh", slow), { env: rpm.environment, stdio: "ignore" }); // its outcome is to come
+  {
+    await using running = await daemon.start();
+    assert.deepEqual(
+      scriptsOf(await alerts(running, 2)).map((path) => basename(path ?? "")),
+      ["two.sh", "three.sh"],
+    );
+    await running.kill("SIGKILL");
+  }
+  await host.rotate();
+  writeFileSync(join(rpm.folder, "go"), "");
+  await once(installing, "exit");
+  {
+    await using running = await daemon.start();
+    runScript(join(daemon.folder, "one.sh"), rpm); // known
+    runScript(script("five.sh"), rpm);
+    const found = await alerts(running, 2);
+    assert.deepEqual(
+      found.map((alert) => [basename(alert.kinwatch.ancestry[0]?.script ?? ""), alert.package?.name]),
+      [
+        ["four.sh", "kw-slow"],
+        ["five.sh", "kw-killed"],
+      ],
+    );
+    const { status } = await running.kill("SIGTERM");
+    assert.equal(status, 0);
+  }
+});
+
+test("run: a terminal of 80 columns shows the alert and then its outcome", { skip }, async () => {
+  using rpm = new ScratchRpm();
+  const file = rpm.build("kw-shown");
+  await using host = await startAuditHost();
+  const daemon = new Daemon(host);
+  const script = daemon.script("shown.sh", `rpm -U ${file}`);
+  writeFileSync(daemon.config, readFileSync(daemon.config, "utf8").replace('"ndjson"', '"pretty"'));
+  let screen = "";
+  const terminal = spawnInTerminal(process.execPath, [program, "run", "--config", daemon.config], {
+    cols: 80,
+    rows: 50,
+    env: { ...process.env, TERM: "xterm-256color" },
+  });
+  terminal.onData((text) => {
+    screen += text;
+  });
+  const until = async (pattern: RegExp) => {
+    for (let left = 200; !pattern.test(screen); left -= 1) {
+      assert.ok(left > 0, `${pattern} did not come: ${screen}`);
+      await sleep(100);
+    }
+  };
+  try {
+    await until(ready);
+    runScript(script, rpm);
+    await until(/kw-shown-1\.0-1\.noarch/);
+    const lines = stripVTControlCharacters(screen).split("\r\n");
+    assert.ok(lines.some((line) => line.includes("shown.sh")));
+    assert.deepEqual(
+      lines.filter((line) => line.length > 80),
+      [],
+    );
+    assert.ok(screen.includes("\u001b["), "in colours");
+  } finally {
+    terminal.kill("SIGTERM");
+  }
+});
+
+test("run: a plain user without the audit log watches /proc", {
+  skip: needs("plain-user", "rpm", "rpmbuild"),
+}, async () => {
+  using rpm = new ScratchRpm();
+  const file = rpm.build("kw-plain");
+  const folder = mkdtempSync(join(tmpdir(), "kinwatch-plain-"));
+  try {
+    const script = join(folder, "plain.sh");
+    writeFileSync(script, `#!/bin/sh\nrpm -i --nodeps --justdb --replacepkgs ${file}\nexit 0\n`);
+    chmodSync(script, 0o755);
+    execFileSync("chmod", ["-R", "a+rwX", rpm.folder, folder]);
+    const prefix = asPlainUser([]) ?? [];
+    await using running = startKinwatch(["run", "--state", join(folder, "state")], { prefix, cwd: "/" });
+    await running.until("stderr", ready);
+    const [command = "", ...args] = [...prefix, script];
+    spawnSync(command, args, { env: rpm.environment, timeout: 60_000 });
+    await running.until("stdout", /plain\.sh/);
+    assert.match(running.stderr, /procfs|\/proc/);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
