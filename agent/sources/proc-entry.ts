@@ -23,6 +23,7 @@ const PF_FORKNOEXEC = 0x40; // include/linux/sched.h: set by copy_process(), cle
 const PF_KTHREAD = 0x200000;
 const TICKS_MS = 10; // 1 s / USER_HZ, which is 100 wherever Node runs
 const ARGUMENTS_MAX = 131_072; // longest single argument of execve(2): an rpm line of 1,000 packages fits
+const SLACK_MS = 20; // audit stamps with the clock of the last timer interrupt (audit_log_start()), up to 10 ms ago; ours is cut to 1
 const TRIES = 3; // a process that executes each time that it is read is read once more by the next poll
 const UNSET = 4294967295;
 const DELETED = " (deleted)"; // fs/d_path.c, d_path()
@@ -76,6 +77,12 @@ export function readProcEntry(pid: number, procRoot = "/proc"): ProcEntry | unde
     if (entry !== undefined) return entry;
   }
   return undefined;
+}
+
+/** Whether the process that executed at this time, by audit's clock, lives: its pid may have gone to another since. */
+export function isAlive(pid: number, timeMs: number, procRoot = "/proc"): boolean {
+  const stat = readProcStat(pid, procRoot);
+  return stat?.kind === "process" && bootTimeMs() + stat.startTicks * TICKS_MS <= timeMs + SLACK_MS;
 }
 
 /** The rest of a process whose stat was just read; undefined when it is not that process or image any more. */

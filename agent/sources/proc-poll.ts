@@ -28,7 +28,6 @@ interface Tracked {
 }
 
 const POLL_MS = 12; // a program of 30 ms is met twice; figures in docs/sources.md
-const SETTLE_MS = 3; // between a fork and its execution lie 0.5 to 2 ms
 const SETTLING_MS = 20; // a copy that has not executed by then is a subshell or a worker
 const YOUNG_MS = 2_000; // then it takes its turn with all the others
 const TURN_MS = 1_000; // then the older ones are looked at, all at once: cold, right after a sleep, a look costs thrice as much
@@ -52,7 +51,6 @@ export class ProcPollSource implements Source {
   #turnMs = 0;
   #newest = 0;
   #pidMax = PID_LIMIT;
-  #settling = false;
   #timer: NodeJS.Timeout | undefined;
   #wake: () => void = () => {};
 
@@ -86,7 +84,7 @@ export class ProcPollSource implements Source {
           yield { kind: "idle", nowMs: Date.now() };
           idleMs = nowMs;
         }
-        await this.#wait(this.#settling || this.#absent.length > 0 ? SETTLE_MS : POLL_MS);
+        await this.#wait();
       }
     } finally {
       clearTimeout(this.#timer);
@@ -114,7 +112,6 @@ export class ProcPollSource implements Source {
   /** New images, the parents' first. Nothing is handed on meanwhile: a short process must not wait for its turn. */
   #poll(newest: number, nowMs: number): ProcEntry[] {
     const found: ProcEntry[] = [];
-    this.#settling = false;
     for (const [pid, tracked] of this.#young) {
       if (tracked.lookMs > nowMs) continue;
       this.#look(pid, tracked, nowMs, found);
@@ -157,7 +154,7 @@ export class ProcPollSource implements Source {
     if (stat === undefined || stat.kind === "zombie") return false;
     if (stat.kind !== "process") return true;
     if (this.#tracked.get(pid)?.startTicks === stat.startTicks) return true;
-    this.#judge(stat, this.#track(stat, nowMs), nowMs, found);
+    this.#judge(stat, this.#track(stat, nowMs), found);
     return true;
   }
 
@@ -176,7 +173,7 @@ export class ProcPollSource implements Source {
   #look(pid: number, tracked: Tracked, nowMs: number, found: ProcEntry[]): void {
     const stat = readProcStat(pid, this.#root);
     if (stat?.startTicks === tracked.startTicks && stat.kind === "process") {
-      this.#judge(stat, tracked, nowMs, found);
+      this.#judge(stat, tracked, found);
       return;
     }
     this.#tracked.delete(pid);
@@ -185,12 +182,10 @@ export class ProcPollSource implements Source {
     if (tracked.image === "" && nowMs - tracked.foundMs < SETTLING_MS) this.#counters.processes_missed += 1;
   }
 
-  #judge(stat: ProcStat, tracked: Tracked, nowMs: number, found: ProcEntry[]): void {
-    if (stat.executed) {
-      const entry = stat.image === tracked.image ? undefined : this.#tell(stat, tracked);
-      if (entry !== undefined) found.push(entry);
-    }
-    if (tracked.image === "" && nowMs - tracked.foundMs < SETTLING_MS) this.#settling = true;
+  #judge(stat: ProcStat, tracked: Tracked, found: ProcEntry[]): void {
+    if (!stat.executed || stat.image === tracked.image) return;
+    const entry = this.#tell(stat, tracked);
+    if (entry !== undefined) found.push(entry);
   }
 
   #tell(stat: ProcStat, tracked: Tracked): ProcEntry | undefined {
@@ -250,10 +245,10 @@ export class ProcPollSource implements Source {
     }
   }
 
-  #wait(delayMs: number): Promise<void> {
+  #wait(): Promise<void> {
     return new Promise((resolve) => {
       this.#wake = resolve;
-      this.#timer = setTimeout(resolve, delayMs);
+      this.#timer = setTimeout(resolve, POLL_MS);
     });
   }
 }

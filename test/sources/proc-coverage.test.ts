@@ -2,7 +2,7 @@
  * How much of a host the procfs source sees, and at what price: 20 programs a second that run for 30 ms, as `rpm -i` of a
  * small package does. Prints the figures of docs/sources.md:
  *
- *     KINWATCH_COVERAGE_SECONDS=60 node --test test/sources/proc-coverage.test.ts
+ *     KINWATCH_COVERAGE_SECONDS=60 KINWATCH_COVERAGE_RUN_MS=30 node --test test/sources/proc-coverage.test.ts
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -14,6 +14,7 @@ import { newCounters } from "../../agent/counters.ts";
 import { ProcPollSource } from "../../agent/sources/proc-poll.ts";
 
 const SECONDS = Number(process.env["KINWATCH_COVERAGE_SECONDS"] ?? 5);
+const RUN_MS = Number(process.env["KINWATCH_COVERAGE_RUN_MS"] ?? 30);
 const PER_SECOND = 20;
 
 /** Starts the programs in a process of its own: their price is not the watcher's. Not in step with the polls. */
@@ -23,7 +24,7 @@ const driver = `
   let count = 0;
   function next() {
     if (Date.now() > endMs) return console.log(count);
-    spawn("sleep", ["0.03"], { argv0: "kinwatch-coverage-" + count++, stdio: "ignore" });
+    spawn("sleep", ["${RUN_MS / 1_000}"], { argv0: "kinwatch-coverage-" + count++, stdio: "ignore" });
     setTimeout(next, ${1_000 / PER_SECOND} * (0.5 + Math.random()));
   }
   next();`;
@@ -61,7 +62,7 @@ test("ProcPollSource: sees programs of 30 ms, and costs little more than a timer
   );
   t.diagnostic(`${counters.processes_missed} pids of the whole host ended unseen meanwhile`);
   assert.ok(started > SECONDS * PER_SECOND * 0.5, "too few were started to say anything");
-  assert.ok(seen.size >= started * 0.97);
+  if (RUN_MS >= 30) assert.ok(seen.size >= started * 0.97);
   assert.ok(
     [...seen.values()].every((times) => times === 1),
     "each once",

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
-import { readProcEntry, readProcStat } from "../../agent/sources/proc-entry.ts";
+import { isAlive, readProcEntry, readProcStat } from "../../agent/sources/proc-entry.ts";
 import { FakeProc, type FakeProcess } from "../helpers/fake-proc.ts";
 import { asPlainUser, needs } from "../helpers/real-parts.ts";
 
@@ -192,6 +192,18 @@ for (const { why, fake, want } of fakes) {
     else assert.partialDeepStrictEqual(entry, want);
   });
 }
+
+test("isAlive(): knows a process by its pid and time, and not who has its pid later", async () => {
+  const beforeMs = Date.now();
+  const pid = await start("/bin/sleep", ["9"]);
+  assert.equal(isAlive(pid, Date.now()), true);
+  assert.equal(isAlive(pid, beforeMs), true, "a clock that is a timer interrupt late");
+  assert.equal(isAlive(pid, beforeMs - 100), false, "the pid was another's then");
+  const child = children.at(-1) as ChildProcess;
+  child.kill("SIGKILL");
+  await once(child, "close");
+  assert.equal(isAlive(pid, Date.now()), false);
+});
 
 test("readProcEntry(): never throws, whatever the files hold", () => {
   using proc = new FakeProc(40);

@@ -12,6 +12,7 @@ import { ProcPollSource } from "../../agent/sources/proc-poll.ts";
 import type { Observation, ProcEntry } from "../../agent/sources/source.ts";
 import { FakeProc } from "../helpers/fake-proc.ts";
 import { asPlainUser, findProgram, needs } from "../helpers/real-parts.ts";
+import { ScratchRpm } from "../helpers/scratch-rpm.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kinwatch-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -130,6 +131,26 @@ test("ProcPollSource: takes no copy, no thread, no title for an execution", asyn
   assert.equal(images(found, titled).length, 1);
   const shells = found.filter(({ args }) => args.includes(copies));
   assert.equal(shells.length, 1, "the copies look like their parent, and are told by no word");
+});
+
+test("ProcPollSource: sees one rpm in an installation with a scriptlet", {
+  skip: needs("rpm", "rpmbuild"),
+}, async () => {
+  using scratch = new ScratchRpm();
+  const file = scratch.build("scriptlet", { post: "sleep 0.1" });
+  const { found } = await watch(async () => {
+    const child = spawn("rpm", ["-i", "--force-debian", file], { env: scratch.environment, stdio: "ignore" });
+    await once(child, "close");
+  });
+  assert.equal(
+    found.filter(({ args }) => args.includes(file)).length,
+    1,
+    "rpm forks itself for the scriptlet",
+  );
+  assert.ok(
+    found.some(({ args }) => args.join(" ") === "sleep 0.1"),
+    "and the scriptlet ran",
+  );
 });
 
 test("ProcPollSource: ends when it is told to", async () => {
