@@ -21,6 +21,7 @@ export function installationId({ image, timeMs, serial }: Installation): string 
   return timedId(timeMs, newParentRule.id, image.exec.node, image.exec.pid, serial);
 }
 
+/** @param match with the terms that are new only */
 export function ecsAlert(installation: Installation, match: Match, context: AlertContext): AlertDocument {
   const { image, timeMs } = installation;
   const timestamp = new Date(timeMs).toISOString();
@@ -95,12 +96,17 @@ function whatHappened({ image, command }: Installation): string {
   );
 }
 
-function reasonOf({ image }: Installation, { unresolved }: Match): string {
-  const { exec, parent } = image;
-  if (unresolved !== undefined)
+function reasonOf({ image }: Installation, { terms, unresolved }: Match): string {
+  const { exec } = image;
+  if (unresolved !== undefined) {
     return `The parent of ${nameOf(image)} (pid ${exec.pid}) is not known: ${unresolved}`;
-  if (parent === undefined) return `${nameOf(image)} (pid ${exec.pid}) has no parent`;
-  return `${nameOf(parent)} (${parent.exec.executable}, pid ${parent.exec.pid}) has not installed packages on this host before`;
+  }
+  const sentences = terms.map(({ field, value: [executable, script] }) => {
+    const who = script === "" ? executable || "A process without a parent" : `${script} (${executable})`;
+    const became = field === "process.previous" ? `, which became ${nameOf(image)} itself,` : "";
+    return `${who}${became} has not installed packages on this host before`;
+  });
+  return sentences.join("; ");
 }
 
 function nameOf({ exec }: ProcessImage): string {

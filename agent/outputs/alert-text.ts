@@ -1,17 +1,35 @@
 /** An alert for a person at a terminal, of the document alone: the same for a live alert and for a stored one. */
 import { styleText } from "node:util";
-import type { AlertDocument, AncestorDocument, SoftwareUpdateDocument } from "../alert/alert-document.ts";
+import type {
+  AlertDocument,
+  AncestorDocument,
+  OutcomeDocument,
+  SoftwareUpdateDocument,
+} from "../alert/alert-document.ts";
+import { outcomeSentence, signatureWords } from "../alert/ecs-outcome.ts";
 import { printable } from "../printable.ts";
+import { fit, wrap } from "./text-width.ts";
 
 export interface TextOptions {
   readonly width: number; // columns
   readonly colour: boolean;
 }
 
-const LABEL = 10; // columns of the names at the left
-const ANCESTORS_SHOWN = 12; // as many as fit a screen with the rest; the document has all
+type Style = Parameters<typeof styleText>[0];
+const plain: Style = [];
+
+const LABEL = 10; // columns of the names at the left, two more before the text
+const FIELD_MAX = 2_048; // characters of one field; the document has more
+const ANCESTORS_SHOWN = 12; // as many as fit a screen with the rest
 const PACKAGES_SHOWN = 8;
-const severities: Readonly<Record<number, string>> = { 21: "LOW", 47: "MEDIUM", 73: "HIGH", 99: "CRITICAL" };
+const INDENTS_MAX = 12;
+
+const severities: Readonly<Record<number, readonly [string, Style]>> = {
+  21: ["LOW", "bold"],
+  47: ["MEDIUM", ["bold", "yellow"]],
+  73: ["HIGH", ["bold", "red"]],
+  99: ["CRITICAL", ["bold", "red"]],
+};
 
 const flagWords: Readonly<Record<string, string>> = {
   altDb: "another database",
@@ -31,72 +49,116 @@ const flagWords: Readonly<Record<string, string>> = {
 };
 
 export function alertText(alert: AlertDocument, options: TextOptions): string {
-  const { kinwatch, process, event } = alert;
-  const severity = severities[event.severity] ?? String(event.severity);
-  const users = [
-    alert.user?.name ?? alert.user?.id,
-    kinwatch.login_user && `logged in as ${kinwatch.login_user}`,
-  ];
+  const { kinwatch, process, event, host } = alert;
+  const [severity, style] = severities[event.severity] ?? [String(event.severity), "bold"];
+  const where = host === undefined ? "" : ` on ${host.name}`;
   const lines = [
-    paint(`● ${severity}  ${alert.rule.name}`, ["bold", "yellow"], options),
-    ...field("when", localTime(alert["@timestamp"]), options),
-    ...field("host", alert.host.name, options),
-    ...field("user", users.filter(Boolean).join(", ") || "unknown", options),
-    ...field("command", process.command_line ?? process.executable ?? `pid ${process.pid}`, options),
+    paint(fit(`● ${severity}  ${alert.rule.name}`, options.width), style, options),
+    ...field("when", `${localTime(alert["@timestamp"])}${where}`, options),
+    ...field("command", process.command_line ?? process.executable ?? `pid ${process.pid}`, options, "bold"),
     ...(process.working_directory === undefined ? [] : field("in", process.working_directory, options)),
-    ...outcomeLines(alert, options),
-    ...flagLines(alert, options),
-    ...kinwatch.new_terms.flatMap(({ field: name, value }) =>
-      field(
-        name === "process.parent" ? "new parent" : "new script",
-        value.filter(Boolean).join(" "),
-        options,
-      ),
-    ),
-    ...(kinwatch.parent_unresolved_reason === undefined
-      ? []
-      : field("parent", `unknown: ${kinwatch.parent_unresolved_reason}`, options)),
-    ...tree(alert, options),
-    ...field("alert", event.id, options),
+    ...field("user", userText(alert), options),
+    ...parentLines(alert, options),
+    ...chainLines(alert, options),
+    ...notableLines(alert, options),
+    ...outcomeLines(kinwatch, options),
+    ...field("alert", event.id, options, "dim"),
   ];
   return `${lines.join("\n")}\n`;
 }
 
-/** What became of an alert that was shown before. */
+/** What became of an alert that was shown before, and which that was. */
 export function outcomeText(alert: AlertDocument, options: TextOptions): string {
-  const lines = [...outcomeLines(alert, options), ...field("alert", alert.event.id, options)];
+  const [who, what] = [whoText(alert), alert.process.command_line ?? alert.process.executable ?? ""];
+  const lines = [
+    paint(
+      `○ ${fit(printable(outcomeSentence(alert.kinwatch), 500), options.width - 2)}`,
+      outcomeStyle(alert.kinwatch),
+      options,
+    ),
+    ...(alert.kinwatch.software_update.length > 1 ? packageLines(alert.kinwatch, options) : []),
+    ...field("by", `${who}: ${what}`, options),
+    ...field("alert", alert.event.id, options, "dim"),
+  ];
   return `${lines.join("\n")}\n`;
 }
 
-/** One line for a list. */
+/** One line for a list. The beginning of an id is enough for `kinwatch alerts show`: a ms and 16 bits. */
 export function alertLine(alert: AlertDocument, { width }: TextOptions): string {
   const { kinwatch, event, process } = alert;
-  const parent = kinwatch.ancestry[0];
-  const who = parent?.script ?? parent?.executable ?? "unknown parent";
-  const what =
-    alert.package === undefined ? (process.command_line ?? "") : `${alert.package.name} ${kinwatch.outcome}`;
-  return printable(`${event.id}  ${alert["@timestamp"].slice(0, 19)}Z  ${who}: ${what}`, width);
+  const what = kinwatch.package_count > 0 ? outcomeSentence(kinwatch) : (process.command_line ?? "");
+  const when = localTime(alert["@timestamp"]).slice(0, 16);
+  return fit(printable(`${event.id.slice(0, 17)}  ${when}  ${whoText(alert)}: ${what}`, 2 * width), width);
 }
 
-function outcomeLines(alert: AlertDocument, options: TextOptions): string[] {
-  const { outcome, software_update: packages } = alert.kinwatch;
-  const words = {
-    pending: "not known yet",
-    none: "no record of it came: it failed, rpm's audit plug-in is missing, or was switched off",
-    unavailable: "not known: this source has no outcome records",
-    installed: "done",
-    failed: "failed",
-    partly: "done in part",
-  } as const;
-  const shown = packages
-    .slice(0, PACKAGES_SHOWN)
-    .flatMap((update) => field("package", packageText(update), options));
-  const more = packages.length - PACKAGES_SHOWN;
-  return [
-    ...field("outcome", words[outcome], options),
-    ...shown,
-    ...(more > 0 ? field("", `and ${more} more`, options) : []),
+/** The chain in a line, the parent first: "update.sh < bash < sshd < systemd". */
+export function shortChain(ancestry: readonly AncestorDocument[]): string {
+  return ancestry
+    .map(({ script, executable }) => (script ?? executable ?? "?").split("/").at(-1))
+    .join(" < ");
+}
+
+function whoText({ kinwatch }: AlertDocument): string {
+  const parent = kinwatch.ancestry[0];
+  return parent?.script ?? parent?.executable ?? "unknown parent";
+}
+
+function userText({ user, process, kinwatch }: AlertDocument): string {
+  const login = kinwatch.login_user?.name ?? kinwatch.login_user?.id;
+  const tty = process.tty?.char_device;
+  const parts = [
+    user?.name ?? user?.id ?? "unknown",
+    login === undefined ? "" : `logged in as ${login}`,
+    tty?.major === 136 ? `on pts/${tty.minor}` : "",
   ];
+  return parts.filter(Boolean).join(", ");
+}
+
+function parentLines(alert: AlertDocument, options: TextOptions): string[] {
+  const { parent_unresolved_reason: reason, new_terms: terms } = alert.kinwatch;
+  const unknown = reason === undefined ? [] : field("parent", `unknown: ${reason}`, options, "red");
+  const tool = alert.process.name ?? "the tool";
+  const fresh = terms.flatMap(({ field: name, value: [executable = "", script = ""] }) => {
+    const who = script === "" ? executable : `${script} (${executable})`;
+    if (name === "process.previous") return field("new", `${who}, which became ${tool}`, options, "bold");
+    return field("new parent", who || "none: it was started from outside of what is seen", options, "bold");
+  });
+  return [...unknown, ...fresh];
+}
+
+function notableLines(
+  { kinwatch: { rpm, executable_deleted: deleted } }: AlertDocument,
+  options: TextOptions,
+): string[] {
+  const words = (rpm?.flags ?? []).map((flag) => flagWords[flag] ?? flag);
+  if (rpm === undefined)
+    words.push("rpm was not run: known by the records of its library (dnf and the like)");
+  if (rpm?.certainty === "possible")
+    words.push("an alias of this host, or arguments that were cut, may change its meaning");
+  if (deleted) words.push("the program's file was deleted");
+  return words.length === 0 ? [] : field("notable", words.join("; "), options, "yellow");
+}
+
+const outcomeWords: Readonly<Record<OutcomeDocument["outcome"], string>> = {
+  pending: "not known yet",
+  none: "no record of it came: it failed, or rpm's audit plug-in is missing or was switched off",
+  unavailable: "not known: this source has no outcome records",
+  installed: "installed",
+  failed: "failed",
+  partly: "installed in part",
+};
+
+function outcomeLines(kinwatch: OutcomeDocument, options: TextOptions): string[] {
+  const words = field("outcome", outcomeWords[kinwatch.outcome], options, outcomeStyle(kinwatch));
+  return [...words, ...packageLines(kinwatch, options)];
+}
+
+function packageLines({ software_update: updates }: OutcomeDocument, options: TextOptions): string[] {
+  const shown = updates
+    .slice(0, PACKAGES_SHOWN)
+    .flatMap((update) => field("package", packageText(update), options, packageStyle(update)));
+  const more = updates.length - PACKAGES_SHOWN;
+  return more > 0 ? [...shown, ...field("", `and ${more} more`, options)] : shown;
 }
 
 function packageText({
@@ -106,72 +168,80 @@ function packageText({
   signature,
   signature_required,
 }: SoftwareUpdateDocument): string {
-  const verified =
-    signature === "verified"
-      ? "signature verified"
-      : signature === "unknown"
-        ? "signature unknown"
-        : "no verified signature";
-  const demanded = signature !== "verified" && signature_required === false ? ", none required" : "";
-  return `${nevra}  ${operation} ${outcome}, ${verified}${demanded}`;
+  const done = {
+    install: "installed",
+    update: "updated",
+    remove: "removed",
+    unknown: "installed or removed",
+  }[operation];
+  const result =
+    outcome === "success"
+      ? done
+      : outcome === "failure"
+        ? `${operation} failed`
+        : `${operation}, result unknown`;
+  if (operation === "remove") return `${nevra}  ${result}`;
+  const demanded = signature === "not verified" && signature_required === false ? " (none is required)" : "";
+  return `${nevra}  ${result}, ${signatureWords[signature]}${demanded}`;
 }
 
-function flagLines(alert: AlertDocument, options: TextOptions): string[] {
-  const { rpm } = alert.kinwatch;
-  if (rpm === undefined) return field("tool", "known by its records alone (dnf and the like)", options);
-  const words = rpm.flags.map((flag) => flagWords[flag] ?? flag);
-  if (rpm.certainty === "possible") words.push("an alias of this host may change its meaning");
-  return words.length === 0 ? [] : field("notable", words.join("; "), options);
+function packageStyle({ operation, outcome, signature }: SoftwareUpdateDocument): Style {
+  if (outcome === "failure") return "red";
+  return operation === "remove" || signature === "verified" ? plain : "yellow";
 }
 
-/** From the oldest known ancestor down to the tool, with the images that each step went through in one process. */
-function tree(alert: AlertDocument, options: TextOptions): string[] {
+function outcomeStyle({ outcome }: OutcomeDocument): Style {
+  return outcome === "failed" || outcome === "partly" ? "red" : outcome === "installed" ? "bold" : plain;
+}
+
+/** From the oldest known ancestor down to the tool, with the images that its own process went through. */
+function chainLines(alert: AlertDocument, options: TextOptions): string[] {
   const { ancestry, previous_images: previous } = alert.kinwatch;
   const chain = [...ancestry].reverse();
   const cut = Math.max(0, chain.length - ANCESTORS_SHOWN);
-  const shown = cut === 0 ? chain : [...chain.slice(0, 1), ...chain.slice(cut + 1)];
-  const steps = shown.map((ancestor) => stepText(ancestor));
-  if (cut > 0) steps.splice(1, 0, `… ${cut} more`);
-  const { pid, command_line, executable } = alert.process;
-  const images = [...previous].reverse().map((image) => `${imageText(image)}, then in the same process`);
-  const tool = `${pid}  ${command_line ?? executable ?? ""}`;
-  const top = chain[0]?.pid === 1 ? [] : ["? (not known)"];
-  return [...top, ...steps, ...images, tool].flatMap((step, depth) => {
-    const indent = `${" ".repeat(Math.min(depth, 12) * 2)}${depth === 0 ? "" : "└ "}`;
-    const text = printable(step, Math.max(20, options.width - LABEL - 2 - indent.length));
-    return [`${paint((depth === 0 ? "ancestry" : "").padStart(LABEL), ["dim"], options)}  ${indent}${text}`];
+  const steps = chain.map(({ pid, provenance, ...image }) => {
+    const how = provenance === "inferred" ? "  (inferred)" : "";
+    return `${pid}  ${imageText(image)}${how}`;
+  });
+  if (cut > 0) steps.splice(1, cut, `… ${cut} more`);
+  const { pid, executable } = alert.process;
+  const images = [...previous].reverse().map((image) => `${pid}  ${imageText(image)}, which became`);
+  const top =
+    chain[0]?.pid === 1 || (chain.length === 0 && alert.kinwatch.parent_provenance !== "unresolved")
+      ? []
+      : ["?"];
+  const all = [...top, ...steps, ...images, `${pid}  ${executable ?? "?"}`];
+  return all.flatMap((step, depth) => {
+    const indent = depth === 0 ? "" : `${"  ".repeat(Math.min(depth, INDENTS_MAX) - 1)}└ `;
+    const room = options.width - LABEL - 2 - indent.length;
+    return [`${label(depth === 0 ? "chain" : "", options)}${indent}${fit(printable(step, FIELD_MAX), room)}`];
   });
 }
 
-function stepText(ancestor: AncestorDocument): string {
-  const how = ancestor.provenance === "recorded" ? "" : `  [${ancestor.provenance}]`;
-  return `${ancestor.pid}  ${imageText(ancestor)}${how}`;
+function imageText({
+  executable,
+  script,
+  command_line,
+  executable_deleted,
+}: Partial<AncestorDocument>): string {
+  const program = `${executable ?? command_line ?? "?"}${executable_deleted ? ", deleted" : ""}`;
+  return script === undefined ? program : `${script} (${program})`;
 }
 
-function imageText({ executable, script, command_line }: AncestorDocument): string {
-  if (script !== undefined) return `${script} (${executable ?? "?"})`;
-  return executable ?? command_line ?? "?";
-}
-
-/** A name at the left, text at the right, broken between words where it can be. */
-function field(name: string, text: string, options: TextOptions): string[] {
-  const room = Math.max(20, options.width - LABEL - 2);
-  const lines: string[] = [];
-  let rest = printable(text, 4_096);
-  while (rest.length > room) {
-    const blank = rest.lastIndexOf(" ", room);
-    const end = blank > room / 2 ? blank : room;
-    lines.push(rest.slice(0, end));
-    rest = rest.slice(end).trimStart();
-  }
-  lines.push(rest);
+/** A name at the left, text at the right, on as many lines as it takes. */
+function field(name: string, text: string, options: TextOptions, style: Style = plain): string[] {
+  const lines = wrap(printable(text, FIELD_MAX), Math.max(20, options.width - LABEL - 2));
   return lines.map(
-    (line, index) => `${paint((index === 0 ? name : "").padStart(LABEL), ["dim"], options)}  ${line}`,
+    (line, index) => `${label(index === 0 ? name : "", options)}${paint(line, style, options)}`,
   );
 }
 
-function paint(text: string, style: Parameters<typeof styleText>[0], { colour }: TextOptions): string {
-  return colour ? styleText(style, text, { validateStream: false }) : text;
+function label(name: string, options: TextOptions): string {
+  return `${paint(name.padStart(LABEL), "dim", options)}  `;
+}
+
+function paint(text: string, style: Style, { colour }: TextOptions): string {
+  return colour && style !== plain ? styleText(style, text, { validateStream: false }) : text;
 }
 
 function localTime(timestamp: string): string {

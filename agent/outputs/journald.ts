@@ -1,18 +1,26 @@
 /** Alerts to the journal, by libsystemd's own call: Node has no datagram sockets of the unix kind. sd_journal_sendv(3) */
 import { existsSync } from "node:fs";
-import koffi from "koffi";
-import type { AlertDocument } from "../alert/alert-document.ts";
+import { createRequire } from "node:module";
+import type Koffi from "koffi";
+import type { AlertDocument, ProcessDocument } from "../alert/alert-document.ts";
 import { KinwatchError } from "../errors.ts";
 import { printable } from "../printable.ts";
+import { shortChain } from "./alert-text.ts";
 import type { Output } from "./output.ts";
 
 /** `journalctl MESSAGE_ID=…` lists all alerts. Never changes. */
 export const alertMessageId = "6b0f5e0c8d6a4f5bb3c1f27a9e54d2c8";
 
 const SOCKET = "/run/systemd/journal/socket";
+const MESSAGE_MAX = 2_048;
+const VALUE_MAX = 4_096;
+const PACKAGES_MAX = 64;
 const DOCUMENT_MAX = 48 * 1_024; // below the 64 KiB at which journald's readers begin to leave fields out
 const priorities: Readonly<Record<number, number>> = { 99: 2, 73: 3, 47: 4, 21: 5 }; // crit, err, warning, notice: syslog(3)
 
+type Stage = "raised" | "completed";
+
+/** @throws KW_JOURNALD_UNAVAILABLE: there is no journal here; the calls do too, when it has gone or refuses */
 export function journaldOutput(): Output {
   const send = openJournal();
   return {
@@ -23,74 +31,96 @@ export function journaldOutput(): Output {
 }
 
 /** Name and value of each field of an entry; a name may occur more than once. systemd.journal-fields(7) */
-export function alertFields(
-  alert: AlertDocument,
-  stage: "raised" | "completed",
-): [name: string, value: string][] {
-  const { kinwatch, process } = alert;
+export function alertFields(alert: AlertDocument, stage: Stage): [name: string, value: string][] {
+  const { kinwatch, process, event, rule, user } = alert;
   const parent = kinwatch.ancestry[0];
-  const outcome = stage === "completed" ? ` (${kinwatch.outcome})` : "";
-  return [
-    ["MESSAGE", printable(alert.message, 2_048) + outcome],
-    ["MESSAGE_ID", alertMessageId],
-    ["PRIORITY", String(priorities[alert.event.severity] ?? 4)],
-    ["SYSLOG_IDENTIFIER", "kinwatch"],
+  const packages = kinwatch.software_update.filter(({ operation }) => operation !== "remove");
+  const fields: [string, string | number | undefined][] = [
     ["KINWATCH_STAGE", stage],
-    ["KINWATCH_RULE_ID", alert.rule.id],
-    ["KINWATCH_ALERT_ID", alert.event.id],
+    ["KINWATCH_RULE_ID", rule.id],
+    ["KINWATCH_ALERT_ID", event.id],
+    ["KINWATCH_COMMAND", process.command_line],
+    ["KINWATCH_USER", user?.name ?? user?.id],
+    ["KINWATCH_LOGIN_USER", kinwatch.login_user?.name ?? kinwatch.login_user?.id],
+    ["KINWATCH_PARENT_PID", process.parent?.pid],
+    ["KINWATCH_PARENT_EXECUTABLE", parent?.executable],
+    ["KINWATCH_PARENT_SCRIPT", parent?.script],
+    ["KINWATCH_PARENT_PROVENANCE", kinwatch.parent_provenance],
+    ["KINWATCH_ANCESTRY", shortChain(kinwatch.ancestry)],
     ["KINWATCH_OUTCOME", kinwatch.outcome],
-    ["KINWATCH_PARENT_PID", String(process.parent?.pid ?? "")],
-    ["KINWATCH_PARENT_EXECUTABLE", parent?.executable ?? ""],
-    ["KINWATCH_PARENT_SCRIPT", parent?.script ?? ""],
-    ...kinwatch.software_update.map(({ nevra }): [string, string] => ["KINWATCH_PACKAGE", nevra]),
-    ["KINWATCH_DOCUMENT", boundedDocument(alert)],
+    ["KINWATCH_SIGNATURE", kinwatch.signature],
+    ...packages.slice(0, PACKAGES_MAX).map(({ nevra }): [string, string] => ["KINWATCH_PACKAGE", nevra]),
+  ];
+  const known = fields.flatMap(([name, value]): [string, string][] =>
+    value === undefined || value === "" ? [] : [[name, printable(String(value), VALUE_MAX)]],
+  );
+  const document = boundedDocument(alert);
+  return [
+    ["MESSAGE", printable(alert.message, MESSAGE_MAX)],
+    ["MESSAGE_ID", alertMessageId],
+    ["PRIORITY", String(priorities[event.severity] ?? 4)],
+    ["SYSLOG_IDENTIFIER", "kinwatch"],
+    ...known,
+    ...(document === undefined ? [] : [["KINWATCH_DOCUMENT", document] satisfies [string, string]]),
   ];
 }
 
-/** The document, without its longest parts when it is too long for an entry; the store has it whole. */
-function boundedDocument(alert: AlertDocument): string {
-  const whole = JSON.stringify(alert);
-  if (Buffer.byteLength(whole) <= DOCUMENT_MAX) return whole;
-  const { args: _, command_line, ...process } = alert.process;
-  const shorter = {
+/** The document; without its longest parts when it is too long for an entry, and then it says so. The store has it whole. */
+function boundedDocument(alert: AlertDocument): string | undefined {
+  const { process, kinwatch } = alert;
+  const { rpm: _, ...others } = kinwatch;
+  const shortened = {
     ...alert,
-    process: { ...process, command_line: command_line?.slice(0, 1_024) },
-    tags: [...alert.tags, "shortened"],
+    tags: ["shortened"],
+    process: {
+      ...shorter(process),
+      ...(process.parent === undefined ? {} : { parent: shorter(process.parent) }),
+    },
     kinwatch: {
-      ...alert.kinwatch,
-      ancestry: alert.kinwatch.ancestry.slice(0, 8),
-      software_update: alert.kinwatch.software_update.slice(0, 32),
-      rpm: undefined,
+      ...others,
+      ancestry: kinwatch.ancestry.slice(0, 8).map(({ command_line: __, ...image }) => image),
+      previous_images: [],
+      software_update: kinwatch.software_update.slice(0, 8),
     },
   };
-  return JSON.stringify(shorter);
+  return [alert, shortened]
+    .map((document) => JSON.stringify(document))
+    .find((json) => Buffer.byteLength(json) <= DOCUMENT_MAX);
+}
+
+function shorter({ args: _, command_line, ...process }: ProcessDocument): ProcessDocument {
+  return {
+    ...process,
+    ...(command_line === undefined ? {} : { command_line: command_line.slice(0, 1_024).toWellFormed() }),
+  };
 }
 
 function openJournal(): (fields: readonly [string, string][]) => void {
   const remedy = "Set output.journald.enabled to false on a host without systemd";
-  if (!existsSync(SOCKET)) {
-    throw new KinwatchError("KW_JOURNALD_UNAVAILABLE", `There is no journal: ${SOCKET} is missing`, remedy);
-  }
+  if (!existsSync(SOCKET)) throw unavailable(`there is no ${SOCKET}`, remedy);
   let sendv: (vectors: unknown, count: number) => number;
   try {
-    const library = koffi.load("libsystemd.so.0");
-    const vector = koffi.struct({ base: "uint8_t *", length: "size_t" });
-    sendv = library.func("sd_journal_sendv", "int", [koffi.pointer(vector), "int"]);
+    // Native code, loaded for those who use it only.
+    const koffi = createRequire(import.meta.url)("koffi") as typeof Koffi;
+    const vector = koffi.struct({ base: "uint8_t *", length: "size_t" }); // iovec(3type)
+    sendv = koffi.load("libsystemd.so.0").func("sd_journal_sendv", "int", [koffi.pointer(vector), "int"]);
   } catch (cause) {
-    throw new KinwatchError("KW_JOURNALD_UNAVAILABLE", "Cannot load libsystemd.so.0", remedy, { cause });
+    throw unavailable("libsystemd.so.0 cannot be loaded", remedy, { cause });
   }
   return (fields) => {
+    // Without the socket libsystemd drops the entry and reports success. systemd, src/libsystemd/sd-journal/journal-send.c
+    if (!existsSync(SOCKET)) throw unavailable(`${SOCKET} has gone`, "See systemctl status systemd-journald");
     const vectors = fields.map(([name, value]) => {
       const base = Buffer.from(`${name}=${value}`);
       return { base, length: base.length };
     });
     const result = sendv(vectors, vectors.length);
     if (result < 0) {
-      throw new KinwatchError(
-        "KW_JOURNALD_UNAVAILABLE",
-        `The journal refused an alert: errno ${-result}`,
-        "See systemctl status systemd-journald; the alert is kept and sent again",
-      );
+      throw unavailable(`it refused an alert: errno ${-result}`, "See systemctl status systemd-journald");
     }
   };
+}
+
+function unavailable(why: string, remedy: string, options?: ErrorOptions): KinwatchError {
+  return new KinwatchError("KW_JOURNALD_UNAVAILABLE", `Cannot write to the journal: ${why}`, remedy, options);
 }

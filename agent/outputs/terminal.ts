@@ -2,12 +2,14 @@
 import type { AlertDocument } from "../alert/alert-document.ts";
 import { alertText, outcomeText, type TextOptions } from "./alert-text.ts";
 import type { Output } from "./output.ts";
+import { write } from "./write.ts";
 
+const WIDTH_MIN = 40; // narrower ones break lines themselves
 const WIDTH_MAX = 120; // longer lines are hard to read
 
 export function textOptions(stream: NodeJS.WriteStream): TextOptions {
   return {
-    width: Math.min(stream.columns ?? 80, WIDTH_MAX),
+    width: Math.max(WIDTH_MIN, Math.min(stream.columns ?? 80, WIDTH_MAX)),
     colour: stream.isTTY === true && stream.hasColors(), // hasColors() heeds NO_COLOR and FORCE_COLOR
   };
 }
@@ -15,12 +17,13 @@ export function textOptions(stream: NodeJS.WriteStream): TextOptions {
 export function terminalOutput(stream: NodeJS.WriteStream, when: "at once" | "complete"): Output {
   return {
     name: "terminal",
-    raised(alert: AlertDocument): void {
-      if (when === "at once") stream.write(`${alertText(alert, textOptions(stream))}\n`);
+    async raised(alert: AlertDocument): Promise<void> {
+      if (when === "at once") await write(stream, `${alertText(alert, textOptions(stream))}\n`);
     },
-    completed(alert: AlertDocument): void {
+    async completed(alert: AlertDocument): Promise<void> {
+      if (when === "at once" && alert.kinwatch.outcome === "unavailable") return; // was said at once
       const text = when === "at once" ? outcomeText : alertText;
-      stream.write(`${text(alert, textOptions(stream))}\n`);
+      await write(stream, `${text(alert, textOptions(stream))}\n`);
     },
   };
 }
