@@ -42,6 +42,7 @@ export class InstallationJoin {
   readonly #options: InstallationJoinOptions;
   readonly #counters: Counters;
   readonly #waiting = new Map<string, Waiting>(); // by process, the oldest first
+  #dueMs = Number.POSITIVE_INFINITY; // none of them is settled before
   readonly #over: Waiting[] = []; // their process became another program, or its pid went to another process
   readonly #recent = new Map<string, ProcessImage>(); // rpm processes that are settled, for records that come late
 
@@ -77,6 +78,7 @@ export class InstallationJoin {
     waiting ??= this.#wait({ image, command, begun: "record", timeMs, serial, updates: [] });
     const { updates } = waiting.installation;
     if (updates.length < UPDATES_MAX) updates.push(update);
+    this.#dueMs = Math.min(this.#dueMs, dueMs(waiting));
     if (waiting.announced || update.operation === "remove") return undefined;
     return this.#announce(waiting);
   }
@@ -86,13 +88,13 @@ export class InstallationJoin {
    * @param node whose clock that is; left out: everybody's
    */
   settled(nowMs: number, node?: { readonly name: string | undefined }): Installation[] {
-    if (this.#waiting.size === 0 && this.#over.length === 0) return [];
-    return this.#end(({ installation: { image, begun, timeMs, updates } }) => {
-      if (node !== undefined && node.name !== image.exec.node) return false;
-      const last = updates.at(-1);
-      if (last !== undefined) return nowMs - last.timeMs > SETTLED_MS;
-      return nowMs - timeMs > OUTCOME_MS || (begun === "execution" && image.exec.source === "procfs");
-    });
+    if (nowMs <= this.#dueMs && this.#over.length === 0) return []; // asked at every event
+    const settled = this.#end(
+      (waiting) =>
+        nowMs > dueMs(waiting) && (node === undefined || node.name === waiting.installation.image.exec.node),
+    );
+    this.#dueMs = Math.min(...this.#waiting.values().map(dueMs));
+    return settled;
   }
 
   /** The same when all that there is has been read: what a process that is gone has said is known then. */
@@ -124,6 +126,7 @@ export class InstallationJoin {
     if (this.#waiting.size >= WAITING_MAX) this.#endOf(this.#waiting.keys().next().value as string);
     const waiting: Waiting = { installation, announced: false, goneSinceMs: undefined };
     this.#waiting.set(processKey(installation.image), waiting);
+    this.#dueMs = Math.min(this.#dueMs, dueMs(waiting));
     return waiting;
   }
 
@@ -163,11 +166,19 @@ export class InstallationJoin {
   }
 }
 
+/** Until when, by the clock of its host, more may come of it. */
+function dueMs({ installation: { image, begun, timeMs, updates } }: Waiting): number {
+  const last = updates.at(-1);
+  if (last !== undefined) return last.timeMs + SETTLED_MS;
+  const isUntold = begun === "execution" && image.exec.source === "procfs";
+  return isUntold ? Number.NEGATIVE_INFINITY : timeMs + OUTCOME_MS;
+}
+
 /** What an execution of one of rpm's programs means. Asked of every execution: most are told by the name of their file. */
 export function rpmCommandOf(exec: ExecEvent, aliases: RpmAliases): RpmCommandLine | undefined {
-  const { executable, argumentsComplete: complete } = exec;
+  const { executable } = exec;
   if (executable !== "" && !executable.startsWith("rpm", executable.lastIndexOf("/") + 1)) return undefined;
-  return readRpmCommandLine({ argv: exec.args, executable, complete }, aliases);
+  return readRpmCommandLine({ argv: exec.args, executable, complete: exec.argumentsComplete }, aliases);
 }
 
 /** Behind where the arguments were cut a mode may follow that is stronger than those seen. rpm, tools/rpm.c, main(). */
