@@ -75,14 +75,18 @@ export async function watch(options: FlowOptions): Promise<void> {
       counters.alerts_learned += 1;
       return;
     }
-    const alert = ecsAlert(installation, match, {
-      host: options.host(),
-      agent: options.agent,
-      provider: source.name,
-      nowMs: startMs === undefined ? undefined : Date.now(),
-      ancestors,
-      counters,
-    });
+    const alert = ecsAlert(
+      installation,
+      { ...match, terms: news },
+      {
+        host: options.host(),
+        agent: options.agent,
+        provider: source.name,
+        nowMs: startMs === undefined ? undefined : Date.now(),
+        ancestors,
+        counters,
+      },
+    );
     if (store.addAlert(id, JSON.stringify(alert), delivery.names)) counters.alerts_raised += 1;
   }
 

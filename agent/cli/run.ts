@@ -7,7 +7,7 @@ import type { AgentDocument } from "../alert/alert-document.ts";
 import type { Config } from "../config.ts";
 import { newCounters } from "../counters.ts";
 import { readHostFacts } from "../health/host-facts.ts";
-import { openLog } from "../log.ts";
+import { type Logger, openLog } from "../log.ts";
 import { watch } from "../main.ts";
 import { Delivery } from "../outputs/delivery.ts";
 import { journaldOutput } from "../outputs/journald.ts";
@@ -60,7 +60,7 @@ async function run(options: SettingsOptions): Promise<void> {
   if (reason !== undefined) log.warn(`not the audit log: ${reason}; kinwatch check tells what to do`);
   const delivery = new Delivery({
     store,
-    outputs: outputsOf(config),
+    outputs: outputsOf(config, log),
     counters,
     report: (name, error) => log.error(`an alert waits for ${name}`, { error }),
   });
@@ -89,9 +89,15 @@ async function run(options: SettingsOptions): Promise<void> {
   log.flush();
 }
 
-function outputsOf({ output }: Config): Output[] {
+function outputsOf({ output }: Config, log: Logger): Output[] {
   const outputs: Output[] = [];
-  if (output.journald.enabled) outputs.push(journaldOutput());
+  if (output.journald.enabled) {
+    try {
+      outputs.push(journaldOutput());
+    } catch (error) {
+      log.warn("alerts go to the other outputs only", { error }); // a host, or a container, without systemd
+    }
+  }
   if (output.stdout.enabled) {
     const pretty = output.stdout.format === "pretty";
     outputs.push(pretty ? terminalOutput(process.stdout, "at once") : ndjsonOutput(process.stdout));
