@@ -5,7 +5,7 @@
 export const counterNames = [
   "bytes_read", // of audit logs
   "records_read", // lines of audit logs
-  "records_malformed", // lines that are no audit record; the first ones are kept as samples
+  "records_malformed", // lines that are no audit record, or cut off; the first ones are kept as samples
   "records_late", // came after their event was complete
   "records_oversized", // longer than any record the kernel or a program can send; cut
   "events_read", // process executions
@@ -13,7 +13,7 @@ export const counterNames = [
   "arguments_truncated", // argument lists cut by the kernel or by our own bound
   "logs_rotated", // the live log was renamed and begun anew
   "logs_truncated", // the live log became shorter
-  "logs_lost", // rotated away before they were read: the stored position was in none of the logs
+  "logs_lost", // rotated away before they were read, or unreadable: the position was in none of the logs
   "source_retries", // the log was missing or unreadable, and was tried again
   "processes_evicted", // pushed out of the full process table
   "parents_unresolved", // no source knew the parent

@@ -26,6 +26,7 @@ export interface AuditLogOptions {
 }
 
 const MISSING_MS = 1_000; // between auditd's rename and its opening anew there is no log for a moment
+const TRIES = 100; // of listing; auditd rotates every few seconds at worst
 const READ_MAX = 999; // num_logs of auditd.conf(5) at most; more only where logs are put away by other names
 
 /** An open log, and how much of it was seen before the start. */
@@ -226,6 +227,16 @@ export class AuditLogSource implements Source, Disposable {
 
   /** Opens the retained logs, from the newest to the one that is known. @returns them oldest first; they are the caller's */
   #listed(isKnown: (reader: LineReader) => boolean): LineReader[] {
+    for (let tries = 1; ; tries += 1) {
+      const before = this.#liveInode();
+      const found = this.#walk(isKnown);
+      // A log begun meanwhile may have come behind an older one by its second rotation.
+      if (before === this.#liveInode() || tries === TRIES) return found;
+      for (const reader of found) reader[Symbol.dispose]();
+    }
+  }
+
+  #walk(isKnown: (reader: LineReader) => boolean): LineReader[] {
     const found: LineReader[] = [];
     for (const path of this.#paths()) {
       let reader: LineReader;
@@ -242,6 +253,14 @@ export class AuditLogSource implements Source, Disposable {
       if (known) break;
     }
     return found;
+  }
+
+  #liveInode(): number | undefined {
+    try {
+      return statSync(this.#options.path).ino;
+    } catch {
+      return undefined; // said where it is opened
+    }
   }
 
   #paths(): string[] {

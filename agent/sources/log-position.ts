@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname } from "node:path";
 import { blankNuls, PROOF_BYTES } from "./line-buffer.ts";
 import type { FileIdentity, LogCursor } from "./source.ts";
 
@@ -26,20 +26,19 @@ export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
 }
 
 /**
- * The paths of the live log and the rotated ones beside it (audit.log.1, …: auditd.conf(5), num_logs), newest first. Who
- * opens them in this order misses none: a rotation meanwhile moves each one on to a path still to come, one of which is
- * named here although nothing is there yet.
+ * The paths of the live log and of the rotated ones beside it (audit.log.1, …: auditd.conf(5), num_logs, 999 at most), newest
+ * first. Who opens them in this order misses none: a rotation meanwhile moves each one on to a path still to come. So paths
+ * are named where nothing is at the moment: a listing misses names that are changed while it is made (readdir(3)).
  * @throws a system error, of the folder
  */
 export function logPaths(path: string): string[] {
   const name = basename(path);
-  const ages = readdirSync(dirname(path)).flatMap((entry) => {
+  const ages = readdirSync(dirname(path)).map((entry) => {
     const age = entry.startsWith(`${name}.`) ? entry.slice(name.length + 1) : "";
-    return /^[1-9]\d{0,4}$/.test(age) ? [Number(age)] : [];
+    return /^[1-9]\d{0,2}$/.test(age) ? Number(age) : 0;
   });
-  ages.sort((a, b) => a - b);
-  const next = (ages.at(-1) ?? 0) + 1;
-  return [path, ...[...ages, next].map((age) => join(dirname(path), `${name}.${age}`))];
+  const oldest = ages.reduce((a, b) => Math.max(a, b), 0);
+  return [path, ...Array.from({ length: oldest + 1 }, (_, index) => `${path}.${index + 1}`)];
 }
 
 /** Which of the logs holds the cursor's position: the one of its inode if the bytes agree, else any whose bytes do. */

@@ -1,6 +1,7 @@
 /** The live log, broken in every way that a host breaks it: real files, real events of the file system. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import {
   appendFileSync,
   chmodSync,
@@ -16,6 +17,7 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 import { Follower } from "../helpers/follower.ts";
 import { LogFolder, record } from "../helpers/log-folder.ts";
 import { needs } from "../helpers/real-parts.ts";
@@ -144,6 +146,43 @@ for (const [what, make] of [
     await follower.until(() => follower.unseen.length === 1);
   });
 }
+
+test(
+  "AuditLogSource: lists logs that are rotated meanwhile by their order, and misses none",
+  soon,
+  async () => {
+    const helper = new URL("../helpers/log-folder.ts", import.meta.url).href;
+    const worker = new Worker(
+      `const { LogFolder, record } = await import(${JSON.stringify(helper)});
+    const { parentPort } = await import("node:worker_threads");
+    using log = new LogFolder(40);
+    for (let serial = 0; serial < 5000; log.rotate()) {
+      log.write(record(serial++));
+      if (serial === 40) parentPort.postMessage(log.path);
+    }
+    parentPort.postMessage("end");
+    await new Promise((resolve) => parentPort.once("message", resolve));`,
+      { eval: true },
+    );
+    const [path] = (await once(worker, "message")) as [string];
+    let ended = false;
+    worker.once("message", () => {
+      ended = true;
+    });
+    for (let restarts = 0; !ended; restarts += 1) {
+      await using follower = new Follower(path);
+      await follower.until(() => follower.unseen.length >= 30 || follower.idles > 0);
+      const [first = 0] = follower.unseen;
+      assert.deepEqual(
+        follower.unseen,
+        serials(first, first + follower.unseen.length),
+        `restart ${restarts}`,
+      );
+    }
+    worker.postMessage("end");
+    await once(worker, "exit");
+  },
+);
 
 /** What is in the folder after a follower has read lines 0 to 4 and was stopped; lines from 5 on were not read. */
 const restarts = [
