@@ -13,7 +13,7 @@ import type { Counters } from "./counters.ts";
 import { KinwatchError } from "./errors.ts";
 import { EventBuilder } from "./events/event-builder.ts";
 import type { ExecEvent, HostEvent } from "./events/exec-event.ts";
-import { unseenExec } from "./events/unseen-exec.ts";
+import { PPID_UNKNOWN, unseenExec } from "./events/unseen-exec.ts";
 import { type ProcessImage, ProcessTable, type ProcessTableOptions } from "./lineage/process-table.ts";
 import type { Delivery } from "./outputs/delivery.ts";
 import {
@@ -163,6 +163,7 @@ export type Step =
 
 /** From observations to installations. Knows nothing of what is new, and touches nothing but what it was handed. */
 export class Pass {
+  readonly #counters: Counters;
   readonly #builder: EventBuilder;
   readonly #processes: ProcessTable;
   readonly #installations: InstallationJoin;
@@ -173,6 +174,7 @@ export class Pass {
 
   /** @param everything each execution is a step too, and not only installations */
   constructor({ lineage, installations, counters }: PassOptions, everything = false) {
+    this.#counters = counters;
     this.#builder = new EventBuilder(counters);
     this.#processes = new ProcessTable(lineage, counters);
     this.#installations = new InstallationJoin(installations, counters);
@@ -228,11 +230,15 @@ export class Pass {
       installation = this.#installations.execution(image);
     } else {
       const { node, pid, executable, timeMs } = event;
-      image = this.#processes.find(node, pid, executable, timeMs) ?? this.#processes.add(unseenExec(event));
+      image =
+        this.#processes.find(node, pid, executable, timeMs) ??
+        this.#processes.add(unseenExec({ ...event, source: "audit-log", ppid: PPID_UNKNOWN }));
       installation = this.#installations.update(event, image);
     }
     if (installation !== undefined) {
-      steps.push({ kind: "found", installation, ancestors: this.#processes.ancestors(image), seen });
+      const ancestors = this.#processes.ancestors(image); // asks /proc for what it may still know
+      if (image.parent === undefined && image.unresolved !== "none") this.#counters.parents_unresolved += 1;
+      steps.push({ kind: "found", installation, ancestors, seen });
     }
     if (event.kind !== "exec") return;
     if (this.#everything || installation !== undefined) this.#given.push(event);

@@ -8,6 +8,7 @@ import { newCounters } from "../counters.ts";
 import type { ProcessImage } from "../lineage/process-table.ts";
 import { Pass, type Step } from "../main.ts";
 import { eventLine } from "../outputs/event-text.ts";
+import { textOptions } from "../outputs/terminal.ts";
 import { rpmCommandOf } from "../packages/installation.ts";
 import { shippedAliases } from "../packages/shipped-aliases.ts";
 import { printable } from "../printable.ts";
@@ -66,10 +67,11 @@ async function events(files: readonly string[], { config, format, all = false }:
     true,
   );
   const ancestorsOf = new Map<object, readonly ProcessImage[]>(); // of installations, as they were at their beginning
-  const write = formatOf(format) === "pretty" ? eventLine : JSON.stringify;
+  const pretty = formatOf(format) === "pretty";
   const print = async (document: ExecutionDocument): Promise<void> => {
     progress.clear();
-    if (!process.stdout.write(`${write(document)}\n`)) await once(process.stdout, "drain");
+    const line = pretty ? eventLine(document, textOptions(process.stdout)) : JSON.stringify(document);
+    if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain");
   };
   const tell = async (steps: readonly Step[]): Promise<void> => {
     for (const step of steps) {

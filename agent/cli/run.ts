@@ -15,12 +15,10 @@ import { ndjsonOutput } from "../outputs/ndjson.ts";
 import type { Output } from "../outputs/output.ts";
 import { terminalOutput } from "../outputs/terminal.ts";
 import { readRpmAliases } from "../packages/popt-files.ts";
-import { readProcEntry } from "../sources/proc-entry.ts";
+import { isAlive, readProcEntry } from "../sources/proc-entry.ts";
 import { Store } from "../store/store.ts";
 import { openSource } from "./open-source.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
-
-const START_EXACT_MS = 50; // how exactly /proc tells when a process began, with room for a step of the clock
 
 export function runCommand(): Command {
   return new Command("run")
@@ -72,10 +70,15 @@ async function run(options: SettingsOptions): Promise<void> {
     counters,
     learn: config.learn.from,
     startMs,
-    lineage: { processesMax: config.lineage.processes_max, readProcess: readProcEntry, isThisHost },
+    lineage: {
+      processesMax: config.lineage.processes_max,
+      readProcess: readProcEntry,
+      isThisHost,
+      nowMs: Date.now,
+    },
     installations: {
       aliases: readRpmAliases("/", "/root"),
-      isGone: ({ exec }) => isThisHost(exec.node) && isGone(exec.pid, exec.timeMs),
+      isGone: ({ exec }) => isThisHost(exec.node) && !isAlive(exec.pid, exec.timeMs),
     },
     host: readHostFacts,
     agent: agentOf(store),
@@ -108,12 +111,6 @@ function outputsOf({ output }: Config, log: Logger): Output[] {
 /** The name that auditd writes before each record, if it does: name_format in auditd.conf(5), hostname or fqd. */
 function isThisHost(node: string | undefined): boolean {
   return node === undefined || node.split(".", 1)[0] === hostname().split(".", 1)[0];
-}
-
-/** A process of this pid that began later is another one. */
-function isGone(pid: number, timeMs: number): boolean {
-  const now = readProcEntry(pid);
-  return now === undefined || now.startTimeMs > timeMs + START_EXACT_MS;
 }
 
 function agentOf(store: Store): AgentDocument {

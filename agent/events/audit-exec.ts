@@ -42,6 +42,7 @@ export class AuditExec implements ExecEvent {
   readonly source = "audit-log";
   node: string | undefined = undefined;
   timeMs = 0;
+  readonly startTimeMs = undefined;
   serial = 0;
   pid = 0;
   ppid = 0;

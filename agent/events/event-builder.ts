@@ -69,7 +69,7 @@ export class EventBuilder {
     this.#events = [];
     if (observation.kind === "log") this.#scan(observation);
     else if (observation.kind === "idle") this.#expireIdle(observation.nowMs);
-    else this.#events.push(procExec(observation.process));
+    else this.#events.push(procExec(observation.process, observation.seen ? undefined : observation.nowMs));
     return this.#events;
   }
 

@@ -6,6 +6,7 @@ export interface ExecEvent {
   readonly source: "audit-log" | "procfs";
   readonly node: string | undefined; // the host's name, where the log gives one (node= prefix)
   readonly timeMs: number; // since the epoch
+  readonly startTimeMs: number | undefined; // of the process, where the source tells; it may have executed before
   readonly serial: number; // audit's, u32: (node, timeMs, serial) names the event; the pid where the source has none
   readonly pid: number;
   readonly ppid: number;

@@ -1,4 +1,4 @@
-/** A process found in /proc as an execution: when it executed is not known, so its time is that of its start. */
+/** A process found in /proc as an execution. */
 import type { ProcEntry } from "../sources/source.ts";
 import { absolute, baseName } from "./audit-exec.ts";
 import type { ExecEvent } from "./exec-event.ts";
@@ -6,7 +6,8 @@ import { isInterpreter, scriptArgument } from "./interpreter.ts";
 
 const KEPT_MAX = 1_024; // characters of arguments that the process table keeps for long
 
-export function procExec(process: ProcEntry): ExecEvent {
+/** @param executedMs when it was first met, where its execution is not older than that; else only its start is known */
+export function procExec(process: ProcEntry, executedMs = process.startTimeMs): ExecEvent {
   const { pid, ppid, args, workingDirectory } = process;
   const executable = process.executable ?? nameOf(process);
   const name = baseName(executable);
@@ -16,7 +17,8 @@ export function procExec(process: ProcEntry): ExecEvent {
     kind: "exec",
     source: "procfs",
     node: undefined,
-    timeMs: process.startTimeMs,
+    timeMs: executedMs,
+    startTimeMs: process.startTimeMs,
     serial: pid,
     pid,
     ppid,

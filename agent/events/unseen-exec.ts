@@ -1,24 +1,22 @@
-/** A process that is known by a record of its doings alone: its execution was before the log, or was not logged. */
-import type { ExecEvent, SoftwareUpdate } from "./exec-event.ts";
+/** A process that is known by something else than its execution, which was before the log, or was not logged. */
+import type { ExecEvent } from "./exec-event.ts";
 
-export function unseenExec({
-  node,
-  timeMs,
-  serial,
-  pid,
-  executable,
-  uid,
-  auid,
-  ses,
-}: SoftwareUpdate): ExecEvent {
+export const PPID_UNKNOWN = -1;
+
+export function unseenExec(
+  known: Pick<ExecEvent, "source" | "node" | "timeMs" | "serial" | "pid" | "ppid" | "executable"> &
+    Partial<Pick<ExecEvent, "uid" | "auid" | "ses">>,
+): ExecEvent {
+  const { source, node, timeMs, serial, pid, ppid, executable, uid, auid, ses } = known;
   return {
     kind: "exec",
-    source: "audit-log",
+    source,
     node,
     timeMs,
+    startTimeMs: undefined,
     serial,
     pid,
-    ppid: -1, // such records do not say
+    ppid,
     executable,
     deleted: false,
     script: undefined,

@@ -132,9 +132,7 @@ export class InstallationJoin {
 
   #announce(waiting: Waiting): Installation {
     waiting.announced = true;
-    const { image } = waiting.installation;
     this.#counters.installs_read += 1;
-    if (image.parent === undefined && image.unresolved !== "none") this.#counters.parents_unresolved += 1;
     return waiting.installation;
   }
 

@@ -73,13 +73,13 @@ export class ProcPollSource implements Source {
     this.#stop.addEventListener("abort", wake);
     try {
       this.#newest = readNewest(loadavg);
-      for (const process of this.#all()) yield { kind: "process", process, seen: true };
+      for (const process of this.#all()) yield { kind: "process", process, nowMs: Date.now(), seen: true };
       yield { kind: "idle", nowMs: Date.now() };
       let idleMs = performance.now();
       while (!this.#stop.aborted) {
         const nowMs = performance.now();
         const found = this.#poll(readNewest(loadavg), nowMs);
-        for (const process of found) yield { kind: "process", process, seen: false };
+        for (const process of found) yield { kind: "process", process, nowMs: Date.now(), seen: false };
         if (found.length > 0 || nowMs - idleMs >= IDLE_MS) {
           yield { kind: "idle", nowMs: Date.now() };
           idleMs = nowMs;

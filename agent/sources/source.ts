@@ -28,6 +28,7 @@ export interface LogObservation {
 export interface ProcessObservation {
   readonly kind: "process";
   readonly process: ProcEntry;
+  readonly nowMs: number; // when it was found; it executed not much earlier, but for those that were seen
   readonly seen: boolean; // was running when the source started: fills the process table, is not judged
 }
 

@@ -10,6 +10,7 @@ export function execOf(given: Partial<ExecEvent> = {}): ExecEvent {
     source: "audit-log",
     node: undefined,
     timeMs: atMs,
+    startTimeMs: undefined,
     serial: 4_711,
     pid: 900,
     ppid: 800,

@@ -208,14 +208,6 @@ test("InstallationJoin: hosts of one log do not mix, nor do their clocks", () =>
   assert.deepEqual(join.settled(atMs + 9_000_000), [first], "everybody's clock");
 });
 
-test("InstallationJoin: counts installations whose parent nobody knew", () => {
-  const { join, counters } = newJoin();
-  join.execution(imageOf({ pid: 1 }, { unresolved: "none" }));
-  assert.equal(counters.parents_unresolved, 0, "pid 1 has none");
-  join.execution(imageOf({ pid: 2 }, { unresolved: "orphaned" }));
-  assert.equal(counters.parents_unresolved, 1);
-});
-
 test("InstallationJoin: however many wait, what it holds is bounded, and each is settled once", () => {
   const { join } = newJoin();
   const begun = new Set<Installation>();
