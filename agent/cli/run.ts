@@ -83,7 +83,7 @@ async function run(options: SettingsOptions): Promise<void> {
     host: readHostFacts,
     agent: agentOf(store),
     caughtUp() {
-      if (!ready) log.info(`ready after ${Date.now() - startMs} ms, ${counters.events_read} executions read`);
+      if (!ready) log.info(`ready after ${Date.now() - startMs} ms`);
       ready = true;
     },
     malformed: (sample) => log.warn(`no audit record: ${sample}`),

@@ -9,7 +9,9 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { stripVTControlCharacters } from "node:util";
 import type { AlertDocument } from "../../agent/alert/alert-document.ts";
+import { alertMessageId } from "../../agent/outputs/journald.ts";
 import { type AuditHost, needsAuditHost, startAuditHost } from "../helpers/audit-host.ts";
+import { startJournald } from "../helpers/journald.ts";
 import { program, type Running, startKinwatch } from "../helpers/kinwatch.ts";
 import { asPlainUser, needs } from "../helpers/real-parts.ts";
 import { ScratchRpm } from "../helpers/scratch-rpm.ts";
@@ -22,20 +24,21 @@ class Daemon {
   readonly folder: string;
   readonly config: string;
 
-  constructor(host: AuditHost, more = "") {
+  constructor(host: AuditHost, journald = false) {
     this.folder = join(host.folder, "kinwatch");
     this.config = join(this.folder, "kinwatch.toml");
     mkdirSync(this.folder, { mode: 0o700, recursive: true });
     writeFileSync(
       this.config,
-      `[source]\naudit_log = "${host.logFile}"\n[state]\ndirectory = "state"\n[output.journald]\nenabled = false\n` +
-        `[output.stdout]\nenabled = true\nformat = "ndjson"\n${more}`,
+      `[source]\naudit_log = "${host.logFile}"\n[state]\ndirectory = "state"\n[output.journald]\nenabled = ${journald}\n` +
+        `[output.stdout]\nenabled = true\nformat = "ndjson"\n`,
       { mode: 0o600 },
     );
   }
 
-  async start(): Promise<Running> {
-    const running = startKinwatch(["run", "--config", this.config]);
+  /** @param prefix a command line that runs another: where a journal of our own is */
+  async start(prefix: readonly string[] = []): Promise<Running> {
+    const running = startKinwatch(["run", "--config", this.config], { prefix });
     await running.until("stderr", ready);
     return running;
   }
@@ -74,16 +77,17 @@ function runScript(path: string, rpm: ScratchRpm): void {
 }
 
 test("run: an installation by a new script alerts once, with chain, package, outcome and signature", {
-  skip,
-}, async () => {
+  skip: skip || needs("journald"),
+}, async (t) => {
   using rpm = new ScratchRpm();
   const first = rpm.build("kw-first");
   const second = rpm.build("kw-second");
   await using host = await startAuditHost();
-  const daemon = new Daemon(host);
+  await using journald = await startJournald();
+  const daemon = new Daemon(host, true);
   const installer = daemon.script("installer.sh", 'rpm -Uvh --replacepkgs "$1"; true'.replace("$1", first));
   const other = daemon.script("other.sh", `rpm -q kw-first; rpm -i --test ${second}; rpm -ivh ${second}`);
-  await using running = await daemon.start();
+  await using running = await daemon.start(journald.prefix);
   runScript(installer, rpm);
   runScript(installer, rpm); // known now
   runScript(other, rpm); // its query and its dry run are no installations
@@ -103,6 +107,21 @@ test("run: an installation by a new script alerts once, with chain, package, out
   const pids = alert.kinwatch.ancestry.map(({ pid }) => pid);
   assert.ok(pids.includes(process.pid), "this test is among the ancestors");
   assert.equal(alert.event.provider, "audit-log");
+
+  const entries = await journald.until(4, [`MESSAGE_ID=${alertMessageId}`]);
+  assert.deepEqual(
+    entries.map((entry) => [entry["KINWATCH_PARENT_SCRIPT"], entry["KINWATCH_STAGE"]]),
+    ["raised", "completed"].flatMap((stage) => [installer, other].map((script) => [script, stage])),
+  );
+  const [raised, , completed] = entries; // the outcome waits for a second without another record
+  assert.match(
+    String(completed?.["MESSAGE"]),
+    /installer\.sh ran rpm .* kw-first-1\.0-1\.noarch installed, no verified signature/,
+  );
+  assert.match(String(completed?.["KINWATCH_ANCESTRY"]), /^installer\.sh < .+ < \S+$/);
+  const lateMs = Number(raised?.["__REALTIME_TIMESTAMP"]) / 1_000 - Date.parse(alert["@timestamp"]);
+  t.diagnostic(`from the execution to the alert in the journal: ${lateMs.toFixed(0)} ms`);
+  assert.ok(lateMs < 2_000, `${lateMs} ms`);
 });
 
 test("run: what happened before the first start is learned", { skip }, async () => {
@@ -214,11 +233,11 @@ test("run: a plain user without the audit log watches /proc", {
   skip: needs("plain-user", "rpm", "rpmbuild"),
 }, async () => {
   using rpm = new ScratchRpm();
-  const file = rpm.build("kw-plain");
+  const file = rpm.build("kw-plain", { post: "/bin/sleep 0.05" }); // an empty package takes 10 ms, less than /proc tells of
   const folder = mkdtempSync(join(tmpdir(), "kinwatch-plain-"));
   try {
     const script = join(folder, "plain.sh");
-    writeFileSync(script, `#!/bin/sh\nrpm -i --nodeps --justdb --replacepkgs ${file}\nexit 0\n`);
+    writeFileSync(script, `#!/bin/sh\nrpm -i --nodeps --replacepkgs ${file}\nexit 0\n`);
     chmodSync(script, 0o755);
     execFileSync("chmod", ["-R", "a+rwX", rpm.folder, folder]);
     const prefix = asPlainUser([]) ?? [];
