@@ -1,67 +1,113 @@
 /**
- * How often the kernel's pid counter has gone round, told from the pids that are seen. Pids are handed out in rising
- * order and begin again at the bottom (kernel/pid.c, alloc_pid(), idr_alloc_cyclic()), so a pid can only have a new
- * owner once the counter has passed it again: until then a recorded process is the one, whatever happened meanwhile.
+ * How far the kernel's pid counter has come, told from the pids that are seen to execute. Pids are handed out in rising
+ * order and begin again at the bottom (kernel/pid.c, alloc_pid(), idr_alloc_cyclic()), so a pid can only have a new owner
+ * once the counter has come by it again: until then a recorded process is the one, whatever else was missed.
  *
- * Errs to one side: a round too many makes a true parent doubtful, a round too few would make a wrong one believed.
+ * A place on the counter's way is round * SPAN + pid. What executes was born at most a little before, or long before: where
+ * that is in doubt, a life is taken to be born as late as it can be and seen as early, so that a true parent becomes
+ * doubtful rather than a wrong one believed. Not proof against a counter that goes nearly all the way round between two
+ * executions, after it did not before: a storm of forks without a single execution. /proc is, where it can be asked.
  */
-export interface Birth {
-  readonly round: number;
-  readonly pid: number;
+export interface Life {
+  bornBy: number; // the farthest that the counter can have come when it was born
+  seen: number; // the counter had come this far, at least, when it was last known to live
 }
 
+const SPAN = 2 ** 23; // PID_MAX_LIMIT is 2^22: include/linux/threads.h
+const FIRST = 300; // RESERVED_PIDS: kernel/pid.c
+const ROUND_MIN = 4_096 - FIRST; // until a whole one was seen: nobody sets pid_max lower
+const STEPS = 8; // a step of the counter is no surprise up to so many mean ones,
+const STEP_MIN = 64; // or so many pids: forks without an execution come in bursts
+const SAMPLES = 32; // that the mean is taken of
+const CANDIDATE_MAX = 16; // executions that a leap of the counter may take to be confirmed
+
 export class PidClock {
-  #round = 0;
-  #head = 0; // the newest pid of this round
-  #pidMax = 0; // the largest seen: a lower bound of the round's length
-  #suspect = -1; // a pid far behind the head: a process that waited before it executed, or a new round
+  #place = 0; // of the newest pid
+  #top = 0; // where the last round ended; 0 in the first
+  #step = 1; // pids between two executions, mean
+  #leap: { place: number; lives: Life[]; left: number } | undefined; // where the counter may have gone
 
-  /** A new process has executed. Its round: the one it was born in. */
-  born(pid: number): number {
-    if (pid > this.#pidMax) this.#pidMax = pid;
-    if (pid >= this.#head) return this.#ahead(pid);
-    const behind = this.#head - pid;
-    const round = this.#pidMax - this.#head + pid; // how far the counter would have gone to come here again
-    if (this.#suspect !== -1 && pid >= this.#suspect && pid - this.#suspect < behind)
-      return this.#nextRound(pid);
-    if (behind <= round) return this.#round; // born lately, executed later
-    this.#suspect = pid;
-    return this.#round + 1;
+  /** A process has executed that was not known before. */
+  born(pid: number): Life {
+    const head = this.#place % SPAN;
+    const ahead = this.#next(pid, this.#place);
+    const step = this.#distance(pid);
+    const reach = this.#reach;
+    if (pid > head && step <= reach) return this.#forward(ahead, step);
+    const behind = ahead - SPAN;
+    const back = pid <= head ? head - pid : Math.max(0, head - FIRST) + Math.max(0, this.#top - pid);
+    if (behind >= 0 && step > reach && back <= this.#round / 4) return { bornBy: behind, seen: behind }; // waited before it executed
+    const life = { bornBy: ahead, seen: Math.max(0, behind) };
+    this.#mayLeap(life, pid < head && step <= reach ? 2 : 3);
+    return life;
   }
 
-  #ahead(pid: number): number {
-    const ahead = pid - this.#head;
-    const behind = this.#head + this.#pidMax - pid;
-    if (this.#round > 0 && behind < ahead) return this.#round - 1; // born before the counter began anew
-    this.#head = pid;
-    this.#suspect = -1; // the counter goes on from here: what was far behind was old
-    return this.#round;
+  /** A process that lives now, whenever it was born. */
+  living(pid: number): Life {
+    const seen = this.#place;
+    return { bornBy: pid > seen % SPAN ? this.#next(pid, seen) : seen, seen };
   }
 
-  #nextRound(pid: number): number {
-    this.#round += 1;
-    this.#head = pid;
-    this.#suspect = -1;
-    return this.#round;
+  /** Whether the counter came by `pid` between two places: its owner may be another then. */
+  passed(pid: number, since: number, until: number): boolean {
+    return until >= this.#next(pid, since);
   }
 
-  /** How far the counter has come. */
-  get now(): Birth {
-    return { round: this.#round, pid: this.#head };
+  /**
+   * Whether a process that executes now can be another one than that which had its pid when the counter was at `since`.
+   * @param sameParent a new owner would have to be its former owner's brother
+   */
+  mayBeAnother(pid: number, since: number, sameParent: boolean): boolean {
+    const next = this.#next(pid, since);
+    if (next <= this.#place) return true;
+    return this.#distance(pid) <= Math.max(this.#reach, this.#round * (sameParent ? 1 / 4 : 3 / 4));
   }
 
-  /** The round in which a process that lives now was born at the earliest that makes no parent of it doubtful. */
-  roundOfLiving(pid: number): number {
-    return pid <= this.#head ? this.#round : Math.max(0, this.#round - 1);
+  #forward(place: number, step: number): Life {
+    const hidden = step + this.#round <= this.#reach; // seen so rarely that a whole round may lie between
+    const seen = this.#place;
+    this.#place = hidden ? place + SPAN : place;
+    this.#step += (step - this.#step) / SAMPLES;
+    if (this.#leap !== undefined && (this.#leap.left-- === 0 || this.#leap.place <= this.#place))
+      this.#leap = undefined;
+    return { bornBy: this.#place, seen: hidden ? seen : place };
   }
 
-  /** Whether a process of this pid, seen now, could be one of a round that has just begun. */
-  mayBeginRound(pid: number): boolean {
-    return pid < this.#head && this.#head - pid > this.#pidMax - this.#head + pid;
+  /** One far from the counter is an old process or a leap; several in a row that go on from each other are a leap. */
+  #mayLeap(life: Life, needed: number): void {
+    const { bornBy: place } = life;
+    const leap = this.#leap;
+    if (leap === undefined || place <= leap.place || place - leap.place > this.#reach) {
+      this.#leap = { place, lives: [life], left: CANDIDATE_MAX };
+      return;
+    }
+    leap.place = place;
+    leap.lives.push(life);
+    if (leap.lives.length < needed) return;
+    for (const one of leap.lives) one.seen = Math.max(one.seen, one.bornBy);
+    this.#step += (this.#distance(place % SPAN) - this.#step) / SAMPLES;
+    if (Math.floor(place / SPAN) > Math.floor(this.#place / SPAN)) this.#top = this.#place % SPAN;
+    this.#place = place;
+    this.#leap = undefined;
   }
 
-  /** Whether the counter may have passed `pid` again between two births: its owner may be another then. */
-  passed(pid: number, since: number, until: Birth): boolean {
-    return until.round > since + 1 || (until.round === since + 1 && until.pid > pid);
+  /** The first place of a pid behind another place. */
+  #next(pid: number, since: number): number {
+    const round = Math.floor(since / SPAN);
+    return (since % SPAN < pid ? round : round + 1) * SPAN + pid;
+  }
+
+  /** How many pids the counter hands out to come to this one. */
+  #distance(pid: number): number {
+    const head = this.#place % SPAN;
+    return pid > head ? pid - head : Math.max(0, this.#top - head) + Math.max(0, pid - FIRST);
+  }
+
+  get #round(): number {
+    return this.#top > 0 ? this.#top - FIRST : Math.max(ROUND_MIN, (this.#place % SPAN) - FIRST);
+  }
+
+  get #reach(): number {
+    return STEP_MIN + STEPS * this.#step;
   }
 }

@@ -2,47 +2,59 @@
  * Who started whom. Holds the latest image of each process that was seen to execute, linked to its parent and to what the
  * same process ran before. Plain data: the reader of /proc is handed in, and a stored log is replayed without one.
  *
- * A recorded parent is believed only if it can be the one: its pid cannot have gone to another process meanwhile
- * (pid-clock.ts), or /proc shows that it lives since before. Else the parent is asked of /proc, else it is unresolved.
+ * A recorded parent is believed only if its pid cannot have gone to another process meanwhile (pid-clock.ts); what lives is
+ * asked of /proc, whose start times settle it; what is left is unresolved, and says why. A wrong parent is never a guess's.
  */
 import type { Counters } from "../counters.ts";
 import type { ExecEvent } from "../events/exec-event.ts";
 import { procExec } from "../events/proc-exec.ts";
+import { unseenExec } from "../events/unseen-exec.ts";
 import type { ProcEntry } from "../sources/source.ts";
-import { PidClock } from "./pid-clock.ts";
+import { type Life, PidClock } from "./pid-clock.ts";
 
+/** inferred: ppid names pid 1 or a service manager, which started it or took it over; no record tells which. */
 export type Provenance = "recorded" | "procfs" | "inferred" | "unresolved";
 
-/** One process image. `exec` never changes; links are cut when the image falls out of the table. */
+/** One process image. Links are cut when it falls out of the table; `parent` may be found when ancestors() asks for it. */
 export interface ProcessImage {
   readonly exec: ExecEvent;
-  readonly round: number; // of the pid counter at its process's birth
+  readonly life: Life; // shared by the images of one process
   readonly provenance: Provenance; // how this image is known
   parent: ProcessImage | undefined;
   unresolved: UnresolvedReason | undefined; // why there is no parent
+  adopter: ProcessImage | undefined; // orphaned: who takes over processes whose parent died, and may have started this one
   previous: ProcessImage | undefined; // the image that this process had before: exec without fork
-  generation: number; // how many ancestors are linked at most
-  used: boolean; // looked up as a parent since the clock hand passed
+  asked: boolean; // /proc knows no more about its parent
+  used: boolean; // looked up as a parent since the clock's hand passed
 }
 
-/** let go: pushed out by newer ones. orphaned: ppid names who took it over. none: pid 1 and the kernel's own. */
+/**
+ * pid reused: the parent's pid may have gone to another process. orphaned: ppid names one that takes over processes whose
+ * parent died. let go: pushed out by newer ones. none: pid 1 and the kernel's own.
+ */
 export type UnresolvedReason = "not seen" | "pid reused" | "orphaned" | "let go" | "none";
 
 export interface ProcessTableOptions {
   readonly processesMax: number;
   /** Reads one process from /proc; absent where the log is of another host or time. */
   readonly readProcess: ((pid: number) => ProcEntry | undefined) | undefined;
+  /** Whether records of this name (auditd.conf(5), name_format) are of the host that readProcess reads. */
+  readonly isThisHost?: (node: string | undefined) => boolean;
+  /** The time: older executions have their parents asked of /proc when somebody wants to know, not at once. */
+  readonly nowMs?: () => number;
 }
 
 const PREVIOUS_MAX = 4; // images of one process kept: wrapper, env, interpreter, tool
-const PARENTS_MAX = 64; // generations told; also ends a ring, which cannot be but must not hang us
-const GENERATIONS_MAX = 256; // generations linked
-const TICK_MS = 20; // a start time in /proc is exact to a tick of 10 ms, the boot time it is added to as well
+const PARENTS_MAX = 64; // generations told: an attacker can make a chain of any length
+const EXACT_MS = 20; // start times are cut to 10 ms, and audit stamps with a clock that ticks each 4 to 10
+const RECENT_MS = 5_000; // until then a parent may be about to end; what lives longer can be asked later as well
 
 export class ProcessTable {
-  readonly #images = new Map<number, ProcessImage>(); // by node and pid; a Map's order is the eviction clock's
+  readonly #images = new Map<number, ProcessImage>(); // the latest of each process, by node and pid
+  readonly #ring: ProcessImage[] = []; // all that hold links; each that is not in it holds none, so memory is bounded
+  #hand = 0;
   readonly #clocks = new Map<string | undefined, PidClock>();
-  readonly #nodes = new Map<string | undefined, number>([[undefined, 0]]);
+  readonly #nodes = new Map<string | undefined, number>([[undefined, 0]]); // as many as the event builder tells apart
   readonly #options: ProcessTableOptions;
   readonly #counters: Counters;
 
@@ -60,32 +72,35 @@ export class ProcessTable {
     const key = this.#key(exec.node, exec.pid);
     const clock = this.#clock(exec.node);
     const before = this.#images.get(key);
-    const same = before !== undefined && this.#isSame(before, exec, clock);
     const provenance = exec.source === "procfs" ? "procfs" : "recorded";
-    const image = newImage(exec, same ? before.round : clock.born(exec.pid), provenance);
-    if (same) {
-      // A pid far behind the counter may be a new process of the same parent: then the image before is not its own.
-      if (!clock.mayBeginRound(exec.pid) || this.#livesSince(before, exec.timeMs)) {
-        image.previous = before;
-        cutAfter(before, PREVIOUS_MAX);
-      }
-      image.parent = before.parent; // who started it does not change when the parent dies and ppid becomes 1
-      image.unresolved = before.unresolved;
-      image.generation = before.generation;
+    if (before === undefined || !this.#isSame(before, exec, clock)) {
+      const image = newImage(exec, clock.born(exec.pid), provenance);
+      this.#findParent(image, clock);
+      return this.#enter(key, image);
     }
-    if (image.parent === undefined && image.unresolved !== "orphaned") this.#findParent(image, clock);
-    this.#enter(key, image, before);
-    return image;
+    const image = newImage(exec, before.life, provenance);
+    image.previous = before;
+    cutAfter(image, PREVIOUS_MAX);
+    // Who started it does not change when that one dies and ppid becomes another.
+    image.parent = before.parent;
+    image.unresolved = before.unresolved;
+    image.adopter = before.adopter;
+    if (image.parent === undefined && exec.ppid === before.exec.ppid) this.#findParent(image, clock);
+    return this.#enter(key, image);
   }
 
-  /** The image that a process has now, by an event that names it without its execution; from /proc if need be. */
+  /** The image that a process has now, by a record that names it without its execution; from /proc if need be. */
   find(node: string | undefined, pid: number, executable: string, timeMs: number): ProcessImage | undefined {
-    const known = this.#images.get(this.#key(node, pid));
-    const clock = this.#clock(node);
-    if (known !== undefined && known.exec.executable === executable) {
-      if (!clock.passed(pid, known.round, clock.now) || this.#livesSince(known, timeMs)) return known;
+    const key = this.#key(node, pid);
+    const known = this.#images.get(key);
+    if (known !== undefined) {
+      // Another of the same pid and program would have been seen to execute it, unless it forked from one: not these.
+      if (known.exec.executable === executable) return known;
+      if (!this.#clock(node).mayBeAnother(pid, known.life.seen, false)) return known;
     }
-    return node === undefined ? this.#readImage(pid, timeMs) : undefined;
+    const entry = this.#read(node, pid);
+    if (entry === undefined || !began(entry, timeMs)) return undefined;
+    return this.#enterProcess(entry, node);
   }
 
   /** All processes are gone. */
@@ -94,151 +109,162 @@ export class ProcessTable {
     this.#clocks.delete(node);
   }
 
-  /** Parent first, then its parent, up to pid 1 or to where the trail ends. */
+  /** Parent first, then its parent, up to pid 1 or to where the trail ends. Asks /proc for what it may still know. */
   ancestors(image: ProcessImage): ProcessImage[] {
+    const recent = this.#isRecent(image.exec);
     const chain: ProcessImage[] = [];
-    for (let at = image.parent; at !== undefined && chain.length < PARENTS_MAX; at = at.parent)
+    let at = this.#settled(image, recent);
+    while (at !== undefined && chain.length < PARENTS_MAX) {
       chain.push(at);
+      const { adopter } = at;
+      at = this.#settled(at, recent) ?? (adopter && { ...adopter, provenance: "inferred" });
+    }
     return chain;
+  }
+
+  /** The parent, after /proc was asked for all that it can tell. */
+  #settled(image: ProcessImage, recent: boolean): ProcessImage | undefined {
+    const { parent } = image;
+    if (parent === undefined) {
+      if (image.unresolved === "not seen" || image.unresolved === "pid reused") this.#ask(image);
+    } else if (recent && parent.exec.pid !== 1) {
+      const entry = this.#read(image.exec.node, parent.exec.pid);
+      // The counter can be driven round without an execution; but start times tell who had the pid when it was named.
+      if (entry !== undefined && !began(entry, startOf(parent.exec)) && began(entry, image.exec.timeMs))
+        this.#link(image, this.#enterProcess(entry, image.exec.node));
+    }
+    return image.parent;
   }
 
   /** Whether an execution is of the process that is recorded under its pid: exec without fork. */
   #isSame(before: ProcessImage, exec: ExecEvent, clock: PidClock): boolean {
-    if (before.exec.source === "procfs" && exec.source === "procfs") {
-      return Math.abs(before.exec.timeMs - exec.timeMs) <= TICK_MS;
-    }
-    if (exec.timeMs < before.exec.timeMs - TICK_MS) return false;
-    const passed = clock.passed(exec.pid, before.round, clock.now);
-    if (!passed && exec.ppid === before.exec.ppid) return true;
-    if (!passed && !clock.mayBeginRound(exec.pid)) return true; // its parent died: ppid is another now
-    return this.#livesSince(before, exec.timeMs);
+    if (exec.pid === 1) return true;
+    if (exec.startTimeMs !== undefined && before.exec.startTimeMs !== undefined)
+      return Math.abs(before.exec.startTimeMs - exec.startTimeMs) <= EXACT_MS;
+    const mayBeAnother = clock.mayBeAnother(exec.pid, before.life.seen, exec.ppid === before.exec.ppid);
+    return !mayBeAnother || (this.#isRecent(exec) && this.#livesSince(before));
   }
 
   #findParent(image: ProcessImage, clock: PidClock): void {
-    const { ppid, node, timeMs, pid } = image.exec;
+    const { ppid, node } = image.exec;
     if (ppid === 0) {
       image.unresolved = "none";
       return;
     }
     const known = this.#images.get(this.#key(node, ppid));
-    let reused = false;
-    if (known !== undefined) {
-      const older = known.round < image.round || (known.round === image.round && ppid < pid);
-      reused =
-        (!older || clock.passed(ppid, known.round, { round: image.round, pid })) &&
-        !this.#livesSince(known, timeMs);
-      if (!reused) {
-        known.used = true;
-        this.#setParent(image, known);
+    if (known !== undefined && this.#isBelieved(known, image, clock)) {
+      const parent = imageAt(known, image.exec);
+      if (parent !== undefined) {
+        this.#link(image, parent);
+        known.life.seen = Math.max(known.life.seen, image.life.seen); // it lived when its child executed
         return;
       }
     }
-    const read = node === undefined ? this.#readImage(ppid, timeMs) : undefined;
-    if (read !== undefined) this.#setParent(image, read);
-    else if (ppid === 1) this.#setParent(image, this.#init(image.exec));
-    else image.unresolved = reused ? "pid reused" : "not seen";
+    image.unresolved = known === undefined ? "not seen" : "pid reused";
+    if (this.#isRecent(image.exec)) this.#ask(image);
+    if (ppid === 1 && known === undefined && image.unresolved === "not seen")
+      this.#link(image, this.#enterInit(image.exec));
+  }
+
+  #isBelieved({ exec, life }: ProcessImage, child: ProcessImage, clock: PidClock): boolean {
+    if (exec.pid === 1) return true;
+    // A login session is inherited and never left but for another one, at a login. kernel/auditsc.c, audit_set_loginuid()
+    if (exec.ses !== undefined && exec.ses !== child.exec.ses) return false;
+    return !clock.passed(exec.pid, life.seen, child.life.bornBy);
+  }
+
+  /** The process that has the parent's pid now had it when the child executed, if it began before and still lives. */
+  #ask(image: ProcessImage): void {
+    const { exec } = image;
+    if (image.asked || exec.ppid < 1) return;
+    const entry = this.#read(exec.node, exec.ppid);
+    image.asked = true;
+    if (entry === undefined || !began(entry, exec.timeMs)) return;
+    const known = this.#images.get(this.#key(exec.node, exec.ppid));
+    const recorded = known !== undefined && began(entry, startOf(known.exec));
+    const parent = recorded ? imageAt(known, exec) : this.#enterProcess(entry, exec.node);
+    if (parent !== undefined) this.#link(image, parent);
   }
 
   /**
-   * A process whose parent died is given to init or to a user's service manager, and its ppid names that. Its login
-   * session tells it from a service: the manager's own children get theirs before they execute, from PAM.
+   * A process whose parent died is given to pid 1 or to a user's service manager, and its ppid names that. Those it started
+   * itself began as systemd-executor (since systemd 255), which is one of its own programs; of others nobody can tell.
    */
-  #setParent(image: ProcessImage, parent: ProcessImage): void {
-    const { exec } = image;
-    const manager = /\/(?:systemd|init)$/.test(parent.exec.executable);
-    const started = /\/(?:systemd|systemd-executor|\(sd-pam\)|init)$/.test(exec.executable);
-    if (manager && !started && exec.ses !== undefined && exec.ses !== parent.exec.ses) {
-      image.parent = undefined;
-      image.unresolved = "orphaned";
-      return;
-    }
-    image.parent = parent;
-    image.unresolved = undefined;
-    image.generation = parent.generation + 1;
-    if (image.generation >= GENERATIONS_MAX) this.#cutAncestry(image);
+  #link(image: ProcessImage, parent: ProcessImage): void {
+    parent.used = true;
+    const adopts = parent.exec.pid === 1 || /\/systemd$/.test(parent.exec.executable);
+    const started = /\/(?:systemd|systemd-executor|init)$/.test(image.exec.executable);
+    const orphaned = adopts && !started;
+    image.parent = orphaned ? undefined : parent;
+    image.adopter = orphaned ? parent : undefined;
+    image.unresolved = orphaned ? "orphaned" : undefined;
   }
 
-  /** A process that starts its successor and dies, for ever, must not hold all of its forebears in memory. */
-  #cutAncestry(image: ProcessImage): void {
-    const chain = this.ancestors(image);
-    const last = chain.at(-1);
-    if (last !== undefined && last.parent !== undefined) {
-      last.parent = undefined;
-      last.unresolved = "let go";
-    }
-    image.generation = chain.length;
-  }
-
-  /** pid 1 is init whatever the log holds; the path is the one every distribution gives it. init(1). */
-  #init(child: ExecEvent): ProcessImage {
-    const exec: ExecEvent = {
-      kind: "exec",
-      source: child.source,
-      node: child.node,
-      timeMs: 0,
-      serial: 0,
-      pid: 1,
-      ppid: 0,
-      executable: "/sbin/init",
-      deleted: false,
-      script: undefined,
-      uid: 0,
-      auid: undefined,
-      ses: undefined,
-      tty: undefined,
-      userName: undefined,
-      loginName: undefined,
-      workingDirectory: undefined,
-      argumentsFrom: "none",
-      argumentsComplete: false,
-      args: [],
-    };
-    const image = newImage(exec, 0, "inferred");
+  /** pid 1 is init whatever the log holds; the path is the one that every distribution gives it. init(1). */
+  #enterInit({ source, node }: ExecEvent): ProcessImage {
+    const executable = "/sbin/init";
+    const exec = unseenExec({ source, node, timeMs: 0, serial: 0, pid: 1, ppid: 0, executable, uid: 0 });
+    const image = newImage(exec, { bornBy: 0, seen: 0 }, "inferred");
     image.unresolved = "none";
-    this.#enter(this.#key(child.node, 1), image, undefined);
-    return image;
+    return this.#enter(this.#key(node, 1), image);
   }
 
-  #readImage(pid: number, timeMs: number): ProcessImage | undefined {
-    const entry = this.#options.readProcess?.(pid);
-    if (entry === undefined || entry.startTimeMs > timeMs + TICK_MS) return undefined;
-    const clock = this.#clock(undefined);
-    const image = newImage(procExec(entry), clock.roundOfLiving(pid), "procfs");
-    image.used = true;
+  #enterProcess(entry: ProcEntry, node: string | undefined): ProcessImage {
+    const clock = this.#clock(node);
+    const exec = procExec(entry);
+    const image = newImage(node === undefined ? exec : { ...exec, node }, clock.living(entry.pid), "procfs");
+    const key = this.#key(node, entry.pid);
+    this.#enter(key, image); // before its parent is asked for: the table ends a chain that /proc shows as a ring
     this.#findParent(image, clock);
-    this.#enter(this.#key(undefined, pid), image, undefined);
     return image;
   }
 
-  #livesSince(image: ProcessImage, timeMs: number): boolean {
-    if (image.exec.pid === 1) return true;
-    if (image.exec.node !== undefined) return false;
-    const entry = this.#options.readProcess?.(image.exec.pid);
-    return entry !== undefined && entry.startTimeMs <= Math.min(image.exec.timeMs, timeMs) + TICK_MS;
+  #read(node: string | undefined, pid: number): ProcEntry | undefined {
+    const { readProcess, isThisHost } = this.#options;
+    if (readProcess === undefined || !(isThisHost?.(node) ?? node === undefined)) return undefined;
+    return readProcess(pid);
   }
 
-  #enter(key: number, image: ProcessImage, before: ProcessImage | undefined): void {
-    if (before !== undefined) this.#images.delete(key); // goes to the end of the clock's order
+  #isRecent(exec: ExecEvent): boolean {
+    const { nowMs } = this.#options;
+    return nowMs === undefined || exec.source === "procfs" || nowMs() - exec.timeMs < RECENT_MS;
+  }
+
+  #livesSince({ exec }: ProcessImage): boolean {
+    const entry = this.#read(exec.node, exec.pid);
+    return entry !== undefined && began(entry, startOf(exec));
+  }
+
+  /** Second chance: an image that was looked up as a parent stays for another round of the hand. */
+  #enter(key: number, image: ProcessImage): ProcessImage {
     this.#images.set(key, image);
-    if (this.#images.size > this.#options.processesMax) this.#evict();
+    if (this.#ring.length < this.#options.processesMax) {
+      this.#ring.push(image);
+      return image;
+    }
+    for (;;) {
+      const at = this.#hand;
+      const old = this.#ring[at] as ProcessImage;
+      this.#hand = (at + 1) % this.#ring.length;
+      if (!old.used) {
+        this.#letGo(old);
+        this.#ring[at] = image;
+        return image;
+      }
+      old.used = false;
+    }
   }
 
-  /** Second chance: an image that was looked up as a parent goes to the end once more instead of out. */
-  #evict(): void {
-    for (const [key, image] of this.#images) {
-      this.#images.delete(key);
-      if (image.used) {
-        image.used = false;
-        this.#images.set(key, image);
-        continue;
-      }
-      // Children keep this image, but not the ones behind it: else a chain of dead parents would live for ever.
-      image.parent = undefined;
-      image.unresolved ??= "let go";
-      image.previous = undefined;
-      this.#counters.processes_evicted += 1;
-      return;
-    }
+  /** Its children keep this image, but not the ones behind it: else a chain of dead parents would live for ever. */
+  #letGo(image: ProcessImage): void {
+    image.parent = undefined;
+    image.adopter = undefined;
+    image.previous = undefined;
+    image.unresolved = image.unresolved === "none" ? "none" : "let go";
+    const key = this.#key(image.exec.node, image.exec.pid);
+    if (this.#images.get(key) !== image) return;
+    this.#images.delete(key);
+    this.#counters.processes_evicted += 1;
   }
 
   #clock(node: string | undefined): PidClock {
@@ -261,21 +287,44 @@ export class ProcessTable {
   }
 }
 
-function newImage(exec: ExecEvent, round: number, provenance: Provenance): ProcessImage {
+function newImage(exec: ExecEvent, life: Life, provenance: Provenance): ProcessImage {
   return {
     exec,
-    round,
+    life,
     provenance,
     parent: undefined,
     unresolved: undefined,
+    adopter: undefined,
     previous: undefined,
-    generation: 0,
+    asked: false,
     used: false,
   };
 }
 
+/** What a process was born at, or at least before. */
+function startOf({ startTimeMs, timeMs }: ExecEvent): number {
+  return startTimeMs ?? timeMs;
+}
+
+function began({ startTimeMs }: ProcEntry, byMs: number): boolean {
+  return startTimeMs <= byMs + EXACT_MS;
+}
+
+/** What a process ran when its child executed: it may have executed something else since. */
+function imageAt(latest: ProcessImage, child: ExecEvent): ProcessImage | undefined {
+  let at: ProcessImage | undefined = latest;
+  while (at !== undefined && isLater(at.exec, child)) at = at.previous;
+  return at;
+}
+
+/** By audit's serials where there are two, which no setting of the clock turns round; they wrap at 2^32. */
+function isLater(a: ExecEvent, b: ExecEvent): boolean {
+  if (a.source === "audit-log" && b.source === "audit-log") return ((a.serial - b.serial) | 0) > 0;
+  return a.timeMs > b.timeMs + EXACT_MS;
+}
+
 function cutAfter(image: ProcessImage, images: number): void {
   let at: ProcessImage | undefined = image;
-  for (let left = images; at !== undefined && left > 1; left -= 1) at = at.previous;
+  for (let left = images; at !== undefined && left > 0; left -= 1) at = at.previous;
   if (at !== undefined) at.previous = undefined;
 }
