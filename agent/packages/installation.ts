@@ -41,10 +41,10 @@ interface Waiting {
 export class InstallationJoin {
   readonly #options: InstallationJoinOptions;
   readonly #counters: Counters;
-  readonly #waiting = new Map<string, Waiting>(); // by process, the oldest first
+  readonly #waiting = new Map<ProcessKey, Waiting>(); // by process, the oldest first
   #dueMs = Number.POSITIVE_INFINITY; // none of them is settled before
   readonly #over: Waiting[] = []; // their process became another program, or its pid went to another process
-  readonly #recent = new Map<string, ProcessImage>(); // rpm processes that are settled, for records that come late
+  readonly #recent = new Map<ProcessKey, ProcessImage>(); // rpm processes that are settled, for records that come late
 
   constructor(options: InstallationJoinOptions, counters: Counters) {
     this.#options = options;
@@ -123,7 +123,7 @@ export class InstallationJoin {
   }
 
   #wait(installation: Waiting["installation"]): Waiting {
-    if (this.#waiting.size >= WAITING_MAX) this.#endOf(this.#waiting.keys().next().value as string);
+    if (this.#waiting.size >= WAITING_MAX) this.#endOf(this.#waiting.keys().next().value as ProcessKey);
     const waiting: Waiting = { installation, announced: false, goneSinceMs: undefined };
     this.#waiting.set(processKey(installation.image), waiting);
     this.#dueMs = Math.min(this.#dueMs, dueMs(waiting));
@@ -136,7 +136,7 @@ export class InstallationJoin {
     return waiting.installation;
   }
 
-  #endOf(key: string): void {
+  #endOf(key: ProcessKey): void {
     const waiting = this.#waiting.get(key);
     if (waiting === undefined) return;
     this.#waiting.delete(key);
@@ -153,7 +153,8 @@ export class InstallationJoin {
       if (waiting.installation.command === undefined) continue;
       this.#recent.delete(key);
       this.#recent.set(key, waiting.installation.image);
-      if (this.#recent.size > WAITING_MAX) this.#recent.delete(this.#recent.keys().next().value as string);
+      if (this.#recent.size > WAITING_MAX)
+        this.#recent.delete(this.#recent.keys().next().value as ProcessKey);
     }
     const installations = settled.flatMap(({ announced, installation }) => (announced ? [installation] : []));
     for (const { updates, image } of installations) {
@@ -195,6 +196,9 @@ function isSameProcess(known: ProcessImage, found: ProcessImage, update: Softwar
   return known === found || known.exec.executable === update.executable;
 }
 
-function processKey({ exec }: ProcessImage): string {
-  return `${exec.node ?? ""} ${exec.pid}`;
+type ProcessKey = number | string;
+
+/** Asked of every execution while an installation waits: a text is only made where a log has several hosts. */
+function processKey({ exec: { node, pid } }: ProcessImage): ProcessKey {
+  return node === undefined ? pid : `${node} ${pid}`;
 }

@@ -1,0 +1,63 @@
+/**
+ * The command that people type. Exit codes: 0 done, 1 a finding (see each command's help), 2 wrong use, input or
+ * configuration, 3 the host cannot be watched, 70 a defect of kinwatch.
+ */
+import { Command, CommanderError } from "commander";
+import packageFile from "../../package.json" with { type: "json" };
+import { KinwatchError } from "../errors.ts";
+import { printable } from "../printable.ts";
+
+/** Each command brings what it needs; only the one that is run is loaded. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  run: async () => (await import("./run.ts")).runCommand(),
+  check: async () => (await import("./check.ts")).checkCommand(),
+  replay: async () => (await import("./replay.ts")).replayCommand(),
+  events: async () => (await import("./events.ts")).eventsCommand(),
+  alerts: async () => (await import("./alerts.ts")).alertsCommand(),
+  baseline: async () => (await import("./show-baseline.ts")).baselineCommand(),
+  "explain-command": async () => (await import("./explain-command.ts")).explainCommand(),
+};
+
+const program = new Command("kinwatch")
+  .description("alerts when a package is installed by a parent process that this host has not seen doing so")
+  .version(packageFile.version)
+  .addHelpText(
+    "after",
+    `
+Examples:
+  Can this host be watched, and what is missing?
+    kinwatch check
+  Watch it, with alerts to the terminal and the journal:
+    kinwatch run
+  What would have alerted in the logs that are still there?
+    kinwatch replay /var/log/audit/audit.log*
+
+Each command teaches by its own examples: kinwatch COMMAND --help`,
+  );
+const asked = commands[process.argv[2] ?? ""];
+for (const load of asked ? [asked] : Object.values(commands)) program.addCommand(await load());
+
+/** commander asks each command by itself what to do at a mistake. */
+function throwMistakes(command: Command): void {
+  command.exitOverride();
+  for (const child of command.commands) throwMistakes(child);
+}
+
+throwMistakes(program);
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // it has said why
+  if (error instanceof KinwatchError) {
+    process.stderr.write(`kinwatch: ${printable(error.message, 2_000)} (${error.code})\n`);
+    return error.code === "KW_PROCFS_UNREADABLE" ? 3 : 2;
+  }
+  process.stderr.write(
+    `kinwatch: a defect of ours: ${error instanceof Error ? error.stack : String(error)}\n`,
+  );
+  return 70;
+}
