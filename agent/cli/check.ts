@@ -4,6 +4,8 @@ import { styleText } from "node:util";
 import { Command } from "commander";
 import { checkHost, type Finding, type HostReport } from "../health/host-check.ts";
 import { type HostSurvey, surveyHost } from "../health/host-survey.ts";
+import { describeMachine } from "../health/machine.ts";
+import { fit, wrap } from "../outputs/text-width.ts";
 import { printable } from "../printable.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
@@ -48,8 +50,8 @@ async function check(options: Options): Promise<void> {
   const survey = await surveyHost({ auditLog: source.audit_log, stateFolder: state.directory });
   const wanted = { source: source.type, journald: output.journald.enabled, nowMs: Date.now() };
   const report = checkHost(survey, wanted);
-  const write = formatOf(options.format) === "ndjson" ? documents : pretty;
-  process.stdout.write(write(report, survey));
+  const forPeople = formatOf(options.format) === "pretty";
+  process.stdout.write(forPeople ? pretty(report, survey, await describeMachine()) : documents(report));
   if (!report.watched) process.exitCode = 3;
 }
 
@@ -60,16 +62,20 @@ function documents(report: HostReport): string {
   return [...findings, last].map((one) => `${JSON.stringify(one)}\n`).join("");
 }
 
-function pretty(report: HostReport, { os }: HostSurvey): string {
-  const system = printable(os.get("PRETTY_NAME") ?? "Linux", 40);
+function pretty(report: HostReport, { os }: HostSurvey, machine: string | undefined): string {
+  const system = [os.get("PRETTY_NAME"), machine]
+    .filter((part) => part !== undefined)
+    .map((part) => `, ${part}`);
   const lines = report.findings.flatMap(findingLines);
   const style = report.watched ? "green" : "red";
-  const last = wrapped(verdict(report), WIDTH).map((line) => paint(line, ["bold", style]));
-  return `${[`${paint(printable(hostname(), 30), ["bold"])}, ${system}`, "", ...lines, "", ...last].join("\n")}\n`;
+  const last = wrap(verdict(report), WIDTH).map((line) => paint(line, ["bold", style]));
+  const name = printable(hostname(), 30);
+  const rest = fit(printable(system.join(""), TEXT_MAX), WIDTH - name.length);
+  return `${[paint(name, ["bold"]) + rest, "", ...lines, "", ...last].join("\n")}\n`;
 }
 
 function findingLines({ fact, status, text, cure }: Finding): string[] {
-  const [first = "", ...rest] = wrapped(printable(text, TEXT_MAX), WIDTH - NAME);
+  const [first = "", ...rest] = wrap(printable(text, TEXT_MAX), WIDTH - NAME);
   const indent = " ".repeat(NAME);
   return [
     `${paint(words[status].padEnd(8), [styles[status]])} ${fact.padEnd(NAME - 9)}${first}`,
@@ -93,18 +99,6 @@ function verdict({ findings, source, watched, silentLog }: HostReport): string {
 
 const unseen =
   "What is not seen there: processes that live for less than some milliseconds, what dnf and the like install, outcomes, and all that came before the start.";
-
-function wrapped(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let rest = text;
-  while (rest.length > width) {
-    const blank = rest.lastIndexOf(" ", width);
-    const end = blank > 0 ? blank : width;
-    lines.push(rest.slice(0, end));
-    rest = rest.slice(end).trimStart();
-  }
-  return [...lines, rest];
-}
 
 function paint(text: string, style: Parameters<typeof styleText>[0]): string {
   return styleText(style, text, { stream: process.stdout }); // heeds NO_COLOR, FORCE_COLOR and whether it is a terminal
