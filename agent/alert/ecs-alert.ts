@@ -58,6 +58,7 @@ export function ecsAlert(installation: Installation, match: Match, context: Aler
     threat,
     kinwatch: {
       ...lineagePart(image, context),
+      ...(match.unresolved === undefined ? {} : { parent_unresolved_reason: match.unresolved }),
       ...rpmPart(installation.command),
       ...pending.outcome,
       related_rule: "8cc72fa3-70ae-4ea1-bee2-8e6aaf3c1fcf",
@@ -103,7 +104,12 @@ function reasonOf({ image }: Installation, { terms, unresolved }: Match): string
   }
   const sentences = terms.map(({ field, value: [executable, script] }) => {
     const who = script === "" ? executable || "A process without a parent" : `${script} (${executable})`;
-    const became = field === "process.previous" ? `, which became ${nameOf(image)} itself,` : "";
+    const became =
+      field === "process.previous"
+        ? `, which became ${nameOf(image)} itself,`
+        : field === "process.service"
+          ? ", a service,"
+          : "";
     return `${who}${became} has not installed packages on this host before`;
   });
   return sentences.join("; ");

@@ -1,7 +1,7 @@
 /** The part of a document that says what was executed, by whose doing, where and as whom: the same in alerts and events. */
 import type { ProcessImage } from "../lineage/process-table.ts";
 import type { RpmCommandLine } from "../packages/rpm-command-line.ts";
-import { unresolvedReason } from "../rules/new-parent.ts";
+import { isService, unresolvedReason } from "../rules/new-parent.ts";
 import type {
   AgentDocument,
   ExecutionDocument,
@@ -32,7 +32,8 @@ export function executionPart(
   image: ProcessImage,
   { host: thisHost, agent }: DocumentContext,
 ): ExecutionPart {
-  const { exec, parent } = image;
+  const { exec } = image;
+  const parent = image.parent ?? (isService(image) ? image.adopter : undefined);
   const { uid, auid, userName, loginName } = exec;
   const process = processDocument(image);
   const host = hostOf(exec.node, thisHost);
@@ -56,7 +57,8 @@ export function lineagePart(image: ProcessImage, { ancestors }: DocumentContext)
   const reason = unresolvedReason(image);
   const login = userPart(auid, loginName).user;
   return {
-    parent_provenance: reason === undefined ? (parent ?? image).provenance : "unresolved",
+    parent_provenance:
+      reason !== undefined ? "unresolved" : isService(image) ? "inferred" : (parent ?? image).provenance,
     ...(reason === undefined ? {} : { parent_unresolved_reason: reason }),
     ...(login === undefined ? {} : { login_user: login }),
     ...(ses === undefined ? {} : { login_session: String(ses) }),

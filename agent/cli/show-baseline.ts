@@ -40,6 +40,11 @@ function list(options: Options): void {
   if (terms.length === 0) process.stderr.write("kinwatch: nothing was seen so far\n");
 }
 
+const hows: Readonly<Record<string, string>> = {
+  "process.previous": " (became the package tool itself)",
+  "process.service": " (a service)",
+};
+
 function documentOf({ scope, field, value, firstSeenMs, learned }: StoredTerm): string {
   const first_seen = new Date(firstSeenMs).toISOString();
   return JSON.stringify({ ...(scope === "" ? {} : { host: scope }), field, value, first_seen, learned });
@@ -48,7 +53,7 @@ function documentOf({ scope, field, value, firstSeenMs, learned }: StoredTerm): 
 function lineOf({ scope, field, value, firstSeenMs, learned }: StoredTerm): string {
   const [executable = "", script = ""] = value;
   const what = script === "" ? executable : `${script} (${executable})`;
-  const how = field === "process.previous" ? " (became the package tool itself)" : "";
+  const how = hows[field] ?? "";
   const where = scope === "" ? "" : `${scope}: `;
   const when = new Date(firstSeenMs).toISOString().slice(0, 16).replace("T", " ");
   return `${when}Z  ${learned ? "learned" : "alerted"}  ${printable(where + what, 4_096)}${how}`;

@@ -121,6 +121,7 @@ function parentLines(alert: AlertDocument, options: TextOptions): string[] {
   const fresh = terms.flatMap(({ field: name, value: [executable = "", script = ""] }) => {
     const who = script === "" ? executable : `${script} (${executable})`;
     if (name === "process.previous") return field("new", `${who}, which became ${tool}`, options, "bold");
+    if (name === "process.service") return field("new", `${who}, a service`, options, "bold");
     return field("new parent", who || "none: it was started from outside of what is seen", options, "bold");
   });
   return [...unknown, ...fresh];

@@ -3,6 +3,9 @@
  * package tool's own process was before (exec without fork) is asked as well: a script that ends in `exec rpm -i x`, or a
  * program that execs it, is the real installer, and the recorded parent is only who started that.
  *
+ * A service whose manager left no trace of having started it (systemd before 255) is named by itself: dnf-automatic is one such
+ * program, PackageKit another. rpm is no service: without a parent of its own it is somebody's orphan.
+ *
  * A parent that nobody knows is never learned: it raises each time.
  */
 import type { ProcessImage } from "../lineage/process-table.ts";
@@ -20,7 +23,7 @@ export const newParentRule = {
 } as const;
 
 export interface Term {
-  readonly field: "process.parent" | "process.previous";
+  readonly field: "process.parent" | "process.previous" | "process.service"; // service: the tool itself
   readonly value: readonly [executable: string, script: string]; // "" when there is none
 }
 
@@ -35,9 +38,10 @@ const UNRESOLVED: Readonly<Record<string, string>> = {
   orphaned: "its parent died before, and the process that took it over is named instead",
   "let go": "its parent was pushed out of the full process table",
 };
+const ADOPTED = "pid 1 or a service manager started it, or took it over when its parent died";
 const UNREADABLE = "its parent is there, but which program it runs may not be read";
 
-export function matchNewParent({ image }: Installation): Match {
+export function matchNewParent({ image, command }: Installation): Match {
   const { parent } = image;
   const previous = new Map<string, Term>();
   for (let at = image.previous; at !== undefined; at = at.previous) {
@@ -47,15 +51,27 @@ export function matchNewParent({ image }: Installation): Match {
   // No parent at all, of which there is no doubt: the first process of a container, or one that came from outside of it.
   const none: Term = { field: "process.parent", value: ["", ""] };
   const isNone = parent === undefined && image.unresolved === "none";
-  const term = isNone ? none : parent && termOf("process.parent", parent);
+  const service = isService(image);
+  const term = isNone
+    ? none
+    : service && command === undefined
+      ? termOf("process.service", image)
+      : parent && termOf("process.parent", parent);
   return {
     terms: [...(term === undefined ? [] : [term]), ...previous.values()],
-    unresolved: unresolvedReason(image),
+    unresolved: unresolvedReason(image) ?? (service && command !== undefined ? ADOPTED : undefined),
   };
 }
 
-/** Why nobody can say which program started this one; undefined: it is known, or there is none. */
-export function unresolvedReason({ parent, unresolved }: ProcessImage): string | undefined {
+/** Its ppid is a service manager's, and no login stands behind it: most likely one of its services. */
+export function isService({ adopter, exec }: ProcessImage): boolean {
+  return adopter !== undefined && exec.ses === undefined;
+}
+
+/** Why nobody can say which program started this one; undefined: it is known or most likely, or there is none. */
+export function unresolvedReason(image: ProcessImage): string | undefined {
+  if (isService(image)) return undefined;
+  const { parent, unresolved } = image;
   if (parent !== undefined) return parent.exec.executable === "" ? UNREADABLE : undefined;
   return unresolved === "none" ? undefined : UNRESOLVED[unresolved ?? "not seen"];
 }

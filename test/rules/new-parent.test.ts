@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ProcessImage } from "../../agent/lineage/process-table.ts";
 import type { Installation } from "../../agent/packages/installation.ts";
+import { readRpmCommandLine } from "../../agent/packages/rpm-command-line.ts";
+import { shippedAliases } from "../../agent/packages/shipped-aliases.ts";
 import { matchNewParent } from "../../agent/rules/new-parent.ts";
 import { imageOf, scriptImage } from "../helpers/images.ts";
 
@@ -103,3 +105,32 @@ for (const { why, links, parent, previous = [], unresolved } of rows) {
     else assert.match(match.unresolved ?? "", unresolved);
   });
 }
+
+const systemd = imageOf({ pid: 1, executable: "/usr/lib/systemd/systemd" });
+const automatic = imageOf(
+  { executable: "/usr/bin/python3.9", script: "/usr/bin/dnf-automatic" },
+  { unresolved: "orphaned", adopter: systemd },
+);
+const byRecords = { begun: "record", command: undefined, timeMs: 0, serial: 0, updates: [] } as const;
+const command = readRpmCommandLine({ argv: ["rpm", "-i", "x"], executable: undefined }, shippedAliases);
+
+test("matchNewParent(): a service that installs is named by itself, and can be known", () => {
+  assert.deepEqual(matchNewParent({ ...byRecords, image: automatic }), {
+    terms: [{ field: "process.service", value: ["/usr/bin/python3.9", "/usr/bin/dnf-automatic"] }],
+    unresolved: undefined,
+  });
+});
+
+test("matchNewParent(): rpm below pid 1 is an orphan, and never known", () => {
+  const image = imageOf({}, { unresolved: "orphaned", adopter: systemd });
+  const match = matchNewParent({ ...byRecords, begun: "execution", command, image });
+  assert.deepEqual(match.terms, []);
+  assert.match(match.unresolved ?? "", /took it over/);
+});
+
+test("matchNewParent(): what a login left behind is no service", () => {
+  const image = imageOf({ ...automatic.exec, ses: 3 }, { unresolved: "orphaned", adopter: systemd });
+  const match = matchNewParent({ ...byRecords, image });
+  assert.deepEqual(match.terms, []);
+  assert.match(match.unresolved ?? "", /died before/);
+});
