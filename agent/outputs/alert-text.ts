@@ -19,7 +19,7 @@ type Style = Parameters<typeof styleText>[0];
 const plain: Style = [];
 
 const LABEL = 10; // columns of the names at the left, two more before the text
-const FIELD_MAX = 2_048; // characters of one field; the document has more
+const FIELD_MAX = 400; // characters of one field, 6 lines of 80 columns; the document has more
 const ANCESTORS_SHOWN = 12; // as many as fit a screen with the rest
 const PACKAGES_SHOWN = 8;
 const INDENTS_MAX = 12;
