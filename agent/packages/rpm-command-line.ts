@@ -4,7 +4,7 @@
  * (POSIXLY_CORRECT, flag posixUnknown) and a user's ~/.popt, so `certain` says that only rpm's own options and aliases
  * were met, `possible` that the rest decides.
  */
-import { aliasesOf, type PoptRules, type PoptScan, scanPopt } from "./popt.ts";
+import { aliasesOf, type PoptAliases, type PoptRules, type PoptScan, scanPopt } from "./popt.ts";
 import { olderThan, type RpmAliases } from "./rpm-aliases.ts";
 import { flagsOf } from "./rpm-flags.ts";
 import { isMisuse, refusesValue } from "./rpm-misuse.ts";
@@ -70,7 +70,7 @@ const nothing = {
 function read(argv: readonly string[], aliases: RpmAliases, rules: PoptRules) {
   const name = (argv[0] ?? "").split("/").at(-1) ?? "";
   // rpm drops libtool's "lt-" before it asks popt for the aliases of its name (lib/poptALL.c, rpmcliInit()).
-  const known = aliasesOf(name.replace(/^lt-/, ""), [...aliases.shipped, ...aliases.host]);
+  const known = lastAliases.of(name.replace(/^lt-/, ""), aliases);
   let stopped: string | undefined;
   let queryMode: string | undefined;
   const values = new Map<string, string>();
@@ -101,6 +101,24 @@ function read(argv: readonly string[], aliases: RpmAliases, rules: PoptRules) {
   };
   return { permuted: scan.permuted, line };
 }
+
+/** The aliases of the name asked for last: nearly all lines are of the same one, and there are a hundred aliases. */
+class LastAliases {
+  #name = "";
+  #aliases: RpmAliases | undefined;
+  #known: PoptAliases = new Map();
+
+  of(name: string, aliases: RpmAliases): PoptAliases {
+    if (name !== this.#name || aliases !== this.#aliases) {
+      this.#known = aliasesOf(name, [...aliases.shipped, ...aliases.host]);
+      this.#name = name;
+      this.#aliases = aliases;
+    }
+    return this.#known;
+  }
+}
+
+const lastAliases = new LastAliases();
 
 function outcomeOf(
   name: string,

@@ -45,6 +45,7 @@ export class Store implements Disposable {
   readonly #database: Database;
   readonly #lock: StateLock | undefined;
   readonly #counters: Counters | undefined;
+  readonly #room = new Map<string, number>(); // rows by table that fit at least: counting reads them all
   readonly #limits: Readonly<Record<keyof typeof limitsByDefault, number>>;
 
   /**
@@ -194,7 +195,13 @@ export class Store implements Disposable {
   }
 
   #letGo(table: keyof typeof limitsByDefault, sql: string): void {
+    const room = (this.#room.get(table) ?? 0) - 1;
+    if (room >= 0) {
+      this.#room.set(table, room);
+      return;
+    }
     const rows = Number(this.#database.get(`SELECT count(*) AS rows FROM ${table}`)?.["rows"]);
+    this.#room.set(table, Math.max(0, this.#limits[table] - rows));
     if (rows <= this.#limits[table]) return;
     const gone = this.#database.run(sql, rows - this.#limits[table]);
     if (this.#counters !== undefined) this.#counters[`${table}_let_go`] += gone;
