@@ -3,11 +3,11 @@ import { type Counters, lossNames } from "../counters.ts";
 import type { SoftwareUpdate } from "../events/exec-event.ts";
 import type { ProcessImage } from "../lineage/process-table.ts";
 import type { Installation } from "../packages/installation.ts";
-import { type Match, newParentRule } from "../rules/new-parent.ts";
+import { isService, type Match, newParentRule } from "../rules/new-parent.ts";
 import type { AlertDocument } from "./alert-document.ts";
 import { timedId } from "./alert-id.ts";
 import { type DocumentContext, executionPart, lineagePart, rpmPart } from "./ecs-execution.ts";
-import { outcomePart, outcomeSentence, pendingPart } from "./ecs-outcome.ts";
+import { outcomeSentence, pendingPart, withOutcomePart } from "./ecs-outcome.ts";
 import { commandLine, keyword } from "./ecs-process.ts";
 
 export interface AlertContext extends DocumentContext {
@@ -76,18 +76,13 @@ export function ecsAlert(installation: Installation, match: Match, context: Aler
 
 /** The same alert with what came of it, or the word that nothing did. Once: its message tells it too. */
 export function withOutcome(alert: AlertDocument, updates: readonly SoftwareUpdate[]): AlertDocument {
-  const part = outcomePart(updates, alert.kinwatch.outcome !== "unavailable");
-  return {
-    ...alert,
-    message: `${alert.message}: ${outcomeSentence(part.outcome)}`,
-    event: { ...alert.event, outcome: part.eventOutcome },
-    ...(part.package === undefined ? {} : { package: part.package }),
-    kinwatch: { ...alert.kinwatch, ...part.outcome },
-  };
+  const document = withOutcomePart(alert, updates);
+  return { ...document, message: `${alert.message}: ${outcomeSentence(document.kinwatch)}` };
 }
 
 function whatHappened({ image, command }: Installation): string {
-  const { exec, parent } = image;
+  const { exec } = image;
+  const parent = image.parent ?? (isService(image) ? image.adopter : undefined);
   const nobody = exec.ppid === 0 ? "no parent" : `an unknown parent (pid ${exec.ppid})`;
   const who = parent === undefined ? nobody : nameOf(parent);
   if (command === undefined) return keyword(`${nameOf(image)} installed packages for ${who}`, COMMAND_MAX);

@@ -5,7 +5,7 @@ import type { RpmAliases } from "../packages/rpm-aliases.ts";
 import type { ExecutionDocument } from "./alert-document.ts";
 import { timedId } from "./alert-id.ts";
 import { type DocumentContext, executionPart, lineagePart, rpmPart } from "./ecs-execution.ts";
-import { outcomePart } from "./ecs-outcome.ts";
+import { pendingPart } from "./ecs-outcome.ts";
 
 export interface EventContext extends DocumentContext {
   readonly aliases: RpmAliases;
@@ -26,11 +26,11 @@ export function ecsEvent(image: ProcessImage, context: EventContext): ExecutionD
   };
 }
 
-/** One installation that is settled, with what came of it; of dnf and the like it is all that tells of it. */
+/** One installation as it begins, while its arguments are whole; of dnf and the like it is all that tells of it. */
 export function ecsInstallation(installation: Installation, context: DocumentContext): ExecutionDocument {
-  const { image, command, begun, timeMs, serial, updates } = installation;
-  const { node, pid, source } = image.exec;
-  const part = outcomePart(updates, begun === "record" || source !== "procfs");
+  const { image, command, timeMs, serial } = installation;
+  const { node, pid } = image.exec;
+  const part = pendingPart(installation);
   return {
     ...frame(timeMs, context, {
       category: ["package", "process"],

@@ -3,6 +3,7 @@ import type { SoftwareUpdate } from "../events/exec-event.ts";
 import type { Installation } from "../packages/installation.ts";
 import type {
   AlertDocument,
+  ExecutionDocument,
   OutcomeDocument,
   PackageDocument,
   SoftwareUpdateDocument,
@@ -50,6 +51,19 @@ export function outcomePart(updates: readonly SoftwareUpdate[], available: boole
       package_count: installs.length,
       software_update: updates.slice(0, PACKAGES_MAX).map(updateDocument),
     },
+  };
+}
+
+/** The same document with what came of it, or the word that nothing did. */
+export function withOutcomePart<
+  D extends ExecutionDocument & { readonly kinwatch: Partial<OutcomeDocument> },
+>(document: D, updates: readonly SoftwareUpdate[]): D {
+  const part = outcomePart(updates, document.kinwatch.outcome !== "unavailable");
+  return {
+    ...document,
+    event: { ...document.event, outcome: part.eventOutcome },
+    ...(part.package === undefined ? {} : { package: part.package }),
+    kinwatch: { ...document.kinwatch, ...part.outcome },
   };
 }
 

@@ -4,12 +4,13 @@ import { Command } from "commander";
 import packageFile from "../../package.json" with { type: "json" };
 import type { ExecutionDocument } from "../alert/alert-document.ts";
 import { ecsEvent, ecsInstallation } from "../alert/ecs-event.ts";
+import { withOutcomePart } from "../alert/ecs-outcome.ts";
 import { newCounters } from "../counters.ts";
 import type { ProcessImage } from "../lineage/process-table.ts";
 import { Pass, type Step } from "../main.ts";
 import { eventLine } from "../outputs/event-text.ts";
 import { textOptions } from "../outputs/terminal.ts";
-import { rpmCommandOf } from "../packages/installation.ts";
+import { type Installation, rpmCommandOf } from "../packages/installation.ts";
 import { shippedAliases } from "../packages/shipped-aliases.ts";
 import { printable } from "../printable.ts";
 import { StoredLogSource } from "../sources/stored-logs.ts";
@@ -66,7 +67,7 @@ async function events(files: readonly string[], { config, format, all = false }:
     { lineage, installations: { aliases: shippedAliases, isGone: undefined }, counters },
     true,
   );
-  const ancestorsOf = new Map<object, readonly ProcessImage[]>(); // of installations, as they were at their beginning
+  const begun = new Map<Installation, ExecutionDocument>(); // those that wait for their outcome: as many as the pass lets wait
   const pretty = formatOf(format) === "pretty";
   const print = async (document: ExecutionDocument): Promise<void> => {
     progress.clear();
@@ -75,11 +76,12 @@ async function events(files: readonly string[], { config, format, all = false }:
   };
   const tell = async (steps: readonly Step[]): Promise<void> => {
     for (const step of steps) {
-      if (step.kind === "found") ancestorsOf.set(step.installation, step.ancestors);
-      else if (step.kind === "settled") {
-        const { installation } = step;
-        await print(ecsInstallation(installation, contextOf(ancestorsOf.get(installation) ?? [])));
-        ancestorsOf.delete(installation);
+      if (step.kind === "found") {
+        begun.set(step.installation, ecsInstallation(step.installation, contextOf(step.ancestors)));
+      } else if (step.kind === "settled") {
+        const document = begun.get(step.installation);
+        begun.delete(step.installation);
+        if (document !== undefined) await print(withOutcomePart(document, step.installation.updates));
       } else if (all || touchesPackages(step.image)) {
         await print(ecsEvent(step.image, { ...contextOf(step.ancestors), aliases: shippedAliases }));
       }

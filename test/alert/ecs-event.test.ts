@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ecsEvent, ecsInstallation } from "../../agent/alert/ecs-event.ts";
+import { withOutcomePart } from "../../agent/alert/ecs-outcome.ts";
 import { shippedAliases } from "../../agent/packages/shipped-aliases.ts";
 import { contextOf, installationOf, raisedAlert, replay, rpmImage } from "../helpers/alerts.ts";
 import { ecsMistakes } from "../helpers/ecs.ts";
@@ -47,7 +48,11 @@ test("ecsInstallation(): one known by its records alone has its packages and its
     { executable: "/usr/bin/dnf5", args: ["dnf", "install", "kw-a"] },
     { parent: scriptImage() },
   );
-  const event = ecsInstallation(installationOf(image, [updateOf()]), contextOf(image, replay));
+  const installation = installationOf(image, [updateOf()]);
+  const event = withOutcomePart(
+    ecsInstallation(installation, contextOf(image, replay)),
+    installation.updates,
+  );
   assert.deepEqual(ecsMistakes(JSON.parse(JSON.stringify(event))), []);
   assert.equal(event.event.outcome, "success");
   assert.equal(event.package?.name, "kw-a");
@@ -57,7 +62,7 @@ test("ecsInstallation(): one known by its records alone has its packages and its
 
 test("ecsInstallation(): one whose outcome nobody told says why", () => {
   const outcomeOf = (image: ReturnType<typeof rpmImage>) =>
-    ecsInstallation(installationOf(image), contextOf(image)).kinwatch.outcome;
+    withOutcomePart(ecsInstallation(installationOf(image), contextOf(image)), []).kinwatch.outcome;
   assert.equal(outcomeOf(rpmImage()), "none");
   assert.equal(outcomeOf(rpmImage({ source: "procfs" })), "unavailable");
 });
