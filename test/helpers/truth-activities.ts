@@ -52,7 +52,9 @@ export function* run(host: Host, maker: Process, executable: string, args: strin
     host.other(process, 59, `/usr/local/bin/${name}`);
   }
   host.exec(process, executable, [name, ...args]);
-  if (host.random() < 0.04) host.other(process, host.pick([42, 257] as const), "/etc/passwd");
+  for (let left = host.habits.accesses; host.random() < left; left -= 1) {
+    host.other(process, host.pick([42, 257] as const), "/etc/passwd");
+  }
   yield ms;
   host.exit(process);
 }
@@ -366,7 +368,7 @@ function* session(host: Host, sshd: Process, kindNames: readonly string[]): Acti
   const bash = host.exec(host.fork(user), bashExe, ["-bash"]);
   for (let left = 3 + host.upTo(10); left > 0; left -= 1) {
     const dice = host.random();
-    if (dice < 0.35) {
+    if (dice < 0.35 * host.habits.installs) {
       const kind = host.pick(kindNames);
       yield* (kinds[kind] as (typeof kinds)[string])(host, bash, kind);
     } else if (dice < 0.45) yield* queryPackages(host, bash);
@@ -404,7 +406,7 @@ function* cronJob(host: Host, crond: Process, kindNames: readonly string[]): Act
   const shell = shellCommand(host, child, "/usr/local/bin/job.sh");
   const job = script(host, shell, "/usr/local/bin/job.sh", "/bin/sh", "/usr/bin/dash");
   yield* commands(host, job, 1 + host.upTo(6));
-  if (host.random() < 0.3) {
+  if (host.random() < 0.3 * host.habits.installs) {
     const kind = host.pick(kindNames);
     yield* (kinds[kind] as (typeof kinds)[string])(host, job, kind);
   }
@@ -453,7 +455,7 @@ function* worker(host: Host, index: number, kindNames: readonly string[]): Activ
     for (let left = 20 + host.upTo(100); left > 0; left -= 1) {
       const dice = host.random();
       if (dice < 0.03) host.start(build(host, parent));
-      else if (dice < 0.1) {
+      else if (dice < 0.03 + 0.07 * host.habits.installs) {
         const kind = host.pick(kindNames);
         yield* (kinds[kind] as (typeof kinds)[string])(host, parent, kind);
       } else if (dice < 0.2) {

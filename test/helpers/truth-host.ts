@@ -37,7 +37,14 @@ export type Activity = Generator<number, void, undefined>;
 
 const TICK_MS = 4; // audit stamps with the time of the last timer interrupt: CONFIG_HZ=250
 
+/** How often what goes on goes on. */
+export interface Habits {
+  readonly installs: number; // of the times that it could; 1: most often, for much truth in little log
+  readonly accesses: number; // files that audit rules watch, opened by each program
+}
+
 export class Host {
+  readonly habits: Habits;
   readonly random: () => number;
   readonly installs: TruthInstall[] = [];
   readonly #log: LogWriter;
@@ -52,7 +59,8 @@ export class Host {
   #queue: { atMs: number; order: number; activity: Activity }[] = []; // a heap
   #order = 0;
 
-  constructor(log: LogWriter, random: () => number, pidMax: number, startMs: number) {
+  constructor(log: LogWriter, random: () => number, pidMax: number, startMs: number, habits: Habits) {
+    this.habits = habits;
     this.#log = log;
     this.random = random;
     this.#pidMax = pidMax;

@@ -1,6 +1,6 @@
 /** Audit logs whose truth is known: for what a log must show of a host, at any size, and the same for the same seed. */
 import { startAll } from "./truth-activities.ts";
-import { Host, type TruthInstall } from "./truth-host.ts";
+import { type Habits, Host, type TruthInstall } from "./truth-host.ts";
 import { LogWriter } from "./truth-writer.ts";
 
 export type { TruthInstall, TruthPackage } from "./truth-host.ts";
@@ -12,6 +12,7 @@ export interface TruthLogOptions {
   readonly pidMax?: number; // sysctl kernel.pid_max: small, so that pids are reused many times
   readonly fileBytes?: number; // of one file, before it is rotated: max_log_file
   readonly boots?: number;
+  readonly habits?: Partial<Habits>;
 }
 
 export interface Truth {
@@ -27,7 +28,11 @@ export function writeTruthLog(options: TruthLogOptions): Truth {
   const { folder, bytes, seed, pidMax = 4_096, fileBytes = 8 * 1_048_576, boots = 1 } = options;
   const random = randomOf(seed);
   const log = new LogWriter(folder, fileBytes, random);
-  const host = new Host(log, random, pidMax, Date.UTC(2026, 10, 24, 8));
+  const host = new Host(log, random, pidMax, Date.UTC(2026, 10, 24, 8), {
+    installs: 1,
+    accesses: 0.04,
+    ...options.habits,
+  });
   startAll(host);
   while (log.bytes < bytes) {
     if (log.bytes > (bytes / boots) * host.boots) {
@@ -48,7 +53,7 @@ export function writeTruthLog(options: TruthLogOptions): Truth {
 }
 
 /** mulberry32: small, fast, and good enough to make up a log. */
-function randomOf(seed: number): () => number {
+export function randomOf(seed: number): () => number {
   let state = seed | 0;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

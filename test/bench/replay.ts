@@ -1,0 +1,99 @@
+/**
+ * `npm run bench`: how fast stored logs are read, beside `ausearch -c rpm` over the same log in the same run; where the time
+ * goes; what it holds in memory; and how long a start takes that has a usual history to read.
+ *
+ *     npm run bench -- --megabytes 512 --rounds 3
+ */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { program, startKinwatch } from "../helpers/kinwatch.ts";
+import { findProgram } from "../helpers/real-parts.ts";
+import { writeTruthLog } from "../helpers/truth-log.ts";
+import { hottest, median, time } from "./measure.ts";
+
+/** About one installation in 3,000 executions, and a watched file for each program: audit rules seldom ask for executions only. */
+const habits = { installs: 0.01, accesses: 1 };
+const HISTORY_MB = 40; // what auditd keeps by default: 5 logs of 8 MB (auditd.conf(5))
+const { values } = parseArgs({
+  options: { megabytes: { type: "string", default: "512" }, rounds: { type: "string", default: "3" } },
+});
+const rounds = Number(values.rounds);
+const folder = mkdtempSync(join(tmpdir(), "kinwatch-bench-"));
+const say = (text: string) => process.stdout.write(`${text}\n`);
+
+try {
+  const log = writeLog("long", Number(values.megabytes));
+  const megabytes = statSync(log).size / 1e6;
+  const ours = [process.execPath, program, "replay", "--format", "ndjson", log];
+  const ausearch = findProgram("ausearch");
+  const theirs = ausearch === undefined ? undefined : [ausearch, "-c", "rpm", "-if", log];
+  time(ours); // the log is in memory from here on
+  const pairs = Array.from({ length: rounds }, () => ({
+    ours: time(ours).seconds,
+    theirs: theirs === undefined ? undefined : time(theirs).seconds,
+  }));
+  const speed = (seconds: readonly number[]) => `${(megabytes / median(seconds)).toFixed(0)} MB/s`;
+  const first = pairs.map((pair) => pair.ours);
+  say(`replay of ${megabytes.toFixed(0)} MB, whole process, median of ${rounds}: ${speed(first)}`);
+  const second = pairs.flatMap((pair) => pair.theirs ?? []);
+  if (second.length === 0) say("no ausearch here to compare with: install audit (auditd on Debian)");
+  else {
+    const ratio = median(pairs.map((pair) => (pair.theirs ?? Number.NaN) / pair.ours));
+    say(`ausearch -c rpm: ${speed(second)}; replay is ${ratio.toFixed(1)} times as fast`);
+  }
+  profile(ours);
+  await start();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+function writeLog(name: string, megabytes: number): string {
+  const path = join(folder, name);
+  mkdirSync(path);
+  say(`making a log of ${megabytes} MB …`);
+  const { files } = writeTruthLog({
+    folder: path,
+    bytes: megabytes * 1e6,
+    seed: 1,
+    fileBytes: Number.POSITIVE_INFINITY,
+    habits,
+  });
+  return files.at(-1) ?? "";
+}
+
+function profile(command: readonly string[]): void {
+  const [node = "", ...rest] = command;
+  time([node, "--cpu-prof", `--cpu-prof-dir=${folder}`, ...rest]);
+  const [file] = readdirSync(folder).filter((name) => name.endsWith(".cpuprofile"));
+  say("where the time goes:");
+  for (const { share, name } of hottest(join(folder, file ?? ""), 12))
+    say(`  ${(100 * share).toFixed(1).padStart(5)} %  ${name}`);
+}
+
+/** From the start of the process until it says that it is ready. */
+async function start(): Promise<void> {
+  const log = writeLog("history", HISTORY_MB);
+  const config = join(folder, "kinwatch.toml");
+  const state = join(folder, "state");
+  writeFileSync(
+    config,
+    `[source]\ntype = "audit-log"\naudit_log = "${log}"\n[state]\ndirectory = "${state}"\n[output.journald]\nenabled = false\n`,
+    { mode: 0o600 },
+  );
+  const seconds: number[] = [];
+  let memory = "";
+  for (let round = 0; round < rounds; round += 1) {
+    rmSync(state, { recursive: true, force: true });
+    const begun = performance.now();
+    await using running = startKinwatch(["run", "--config", config]);
+    await running.until("stderr", /ready after/);
+    seconds.push((performance.now() - begun) / 1_000);
+    memory = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${running.child.pid}/status`, "utf8"))?.[1] ?? "";
+  }
+  say(
+    `start until ready, with ${HISTORY_MB} MB of history, median of ${rounds}: ${median(seconds).toFixed(2)} s`,
+  );
+  say(`memory then: ${(Number(memory) / 1_000).toFixed(0)} MB RSS`);
+}
