@@ -131,12 +131,13 @@ export async function watch(options: FlowOptions): Promise<void> {
       for (; samples < pass.malformedSamples.length; samples += 1)
         options.malformed(pass.malformedSamples[samples] ?? "");
       if (steps.length > 0 || performance.now() - committedAtMs >= COMMIT_MS) commit(steps, seen);
+      const posted = steps.length > 0 || behind;
       if (observation.kind === "idle") {
         if (behind) giveUpWaiting();
         behind = false;
         options.caughtUp();
       }
-      await delivery.deliver();
+      await delivery.deliver(posted);
     }
   } catch (error) {
     if (!(error instanceof KinwatchError && error.code.startsWith("KW_INPUT_"))) throw error;
@@ -144,7 +145,7 @@ export async function watch(options: FlowOptions): Promise<void> {
   }
   commit(startMs === undefined ? pass.end() : [], false);
   if (startMs === undefined) baseline.endHistory(pass.timeMs);
-  await delivery.deliver();
+  await delivery.deliver(true);
   if (broken !== undefined) throw broken;
 }
 

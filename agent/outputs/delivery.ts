@@ -22,22 +22,29 @@ export interface DeliveryOptions {
 export class Delivery {
   readonly names: readonly string[];
   readonly #options: DeliveryOptions;
-  readonly #ways: { readonly output: Output; retryAtMs: number; backoffMs: number }[];
+  readonly #ways: { readonly output: Output; waiting: boolean; retryAtMs: number; backoffMs: number }[];
   readonly #nowMs: () => number;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
-    this.#ways = options.outputs.map((output) => ({ output, retryAtMs: 0, backoffMs: BACKOFF_MS_MIN }));
+    this.#ways = options.outputs.map((output) => ({
+      output,
+      waiting: true,
+      retryAtMs: 0,
+      backoffMs: BACKOFF_MS_MIN,
+    }));
     this.names = options.outputs.map(({ name }) => name);
     this.#nowMs = options.nowMs ?? (() => performance.now());
   }
 
-  async deliver(): Promise<void> {
+  /** @param posted whether the outbox may hold something new */
+  async deliver(posted: boolean): Promise<void> {
     const { store, counters, report } = this.#options;
     for (const way of this.#ways) {
-      while (this.#nowMs() >= way.retryAtMs) {
+      way.waiting ||= posted;
+      while (way.waiting && this.#nowMs() >= way.retryAtMs) {
         const rows = store.outbox(way.output.name, BATCH);
-        if (rows.length === 0) break;
+        way.waiting = rows.length > 0;
         const taken: number[] = [];
         try {
           for (const { stage, document, sequence } of rows) {
