@@ -5,8 +5,9 @@
  *
  * A place on the counter's way is round * SPAN + pid. What executes was born at most a little before, or long before: where
  * that is in doubt, a life is taken to be born as late as it can be and seen as early, so that a true parent becomes
- * doubtful rather than a wrong one believed. Not proof against a counter that goes nearly all the way round between two
- * executions, after it did not before: a storm of forks without a single execution. /proc is, where it can be asked.
+ * doubtful rather than a wrong one believed. Two things look as what they are not, and only /proc's start times tell them:
+ * a counter that is driven nearly all the way round without an execution, and a process that executes long after its birth,
+ * just when the counter is about to come to its pid again.
  */
 export interface Life {
   bornBy: number; // the farthest that the counter can have come when it was born
@@ -15,30 +16,32 @@ export interface Life {
 
 const SPAN = 2 ** 23; // PID_MAX_LIMIT is 2^22: include/linux/threads.h
 const FIRST = 300; // RESERVED_PIDS: kernel/pid.c
-const ROUND_MIN = 4_096 - FIRST; // until a whole one was seen: nobody sets pid_max lower
+const ROUND_MIN = 4_096 - FIRST; // pids: nobody sets pid_max lower
 const STEPS = 8; // a step of the counter is no surprise up to so many mean ones,
 const STEP_MIN = 64; // or so many pids: forks without an execution come in bursts
 const SAMPLES = 32; // that the mean is taken of
-const CANDIDATE_MAX = 16; // executions that a leap of the counter may take to be confirmed
+const WAITED = 8; // executions that a leap to pids of lately takes to be believed: workers may execute one after another
+const LEAP_MAX = 16; // executions that a leap of the counter may take to be confirmed
 
 export class PidClock {
   #place = 0; // of the newest pid
   #top = 0; // where the last round ended; 0 in the first
+  #leapt = { from: 0, to: 0 }; // places, of the last leap
   #step = 1; // pids between two executions, mean
-  #leap: { place: number; lives: Life[]; left: number } | undefined; // where the counter may have gone
+  #leap: { place: number; lives: Life[]; left: number; needed: number } | undefined; // where the counter may have gone
 
   /** A process has executed that was not known before. */
   born(pid: number): Life {
-    const head = this.#place % SPAN;
+    if (this.#place === 0) this.#place = pid - 1;
+    if (this.#top > 0 && pid > this.#top) this.#top = pid;
     const ahead = this.#next(pid, this.#place);
-    const step = this.#distance(pid);
+    const step = this.#between(this.#place, ahead);
     const reach = this.#reach;
-    if (pid > head && step <= reach) return this.#forward(ahead, step);
+    if (pid > this.#place % SPAN && step <= reach) return this.#forward(ahead, step);
     const behind = ahead - SPAN;
-    const back = pid <= head ? head - pid : Math.max(0, head - FIRST) + Math.max(0, this.#top - pid);
-    if (behind >= 0 && step > reach && back <= this.#round / 4) return { bornBy: behind, seen: behind }; // waited before it executed
-    const life = { bornBy: ahead, seen: Math.max(0, behind) };
-    this.#mayLeap(life, pid < head && step <= reach ? 2 : 3);
+    const waited = step > reach && this.#isOfLately(behind); // before it executed
+    const life = { bornBy: waited ? behind : ahead, seen: Math.max(0, behind) };
+    this.#mayLeap(ahead, life, waited ? WAITED : step > reach ? 3 : 2);
     return life;
   }
 
@@ -60,35 +63,53 @@ export class PidClock {
   mayBeAnother(pid: number, since: number, sameParent: boolean): boolean {
     const next = this.#next(pid, since);
     if (next <= this.#place) return true;
-    return this.#distance(pid) <= Math.max(this.#reach, this.#round * (sameParent ? 1 / 4 : 3 / 4));
+    return (
+      this.#between(this.#place, next) <= Math.max(this.#reach, this.#round * (sameParent ? 1 / 4 : 3 / 4))
+    );
   }
 
   #forward(place: number, step: number): Life {
-    const hidden = step + this.#round <= this.#reach; // seen so rarely that a whole round may lie between
+    const round = this.#top > 0 ? this.#round : Math.max(this.#round, ROUND_MIN);
+    const hidden = step + round <= this.#reach; // seen so rarely that a whole round may lie between
     const seen = this.#place;
     this.#place = hidden ? place + SPAN : place;
-    this.#step += (step - this.#step) / SAMPLES;
+    this.#took(step);
     if (this.#leap !== undefined && (this.#leap.left-- === 0 || this.#leap.place <= this.#place))
       this.#leap = undefined;
     return { bornBy: this.#place, seen: hidden ? seen : place };
   }
 
   /** One far from the counter is an old process or a leap; several in a row that go on from each other are a leap. */
-  #mayLeap(life: Life, needed: number): void {
-    const { bornBy: place } = life;
+  #mayLeap(place: number, life: Life, needed: number): void {
     const leap = this.#leap;
     if (leap === undefined || place <= leap.place || place - leap.place > this.#reach) {
-      this.#leap = { place, lives: [life], left: CANDIDATE_MAX };
+      if (leap !== undefined && leap.needed < WAITED && needed === WAITED && leap.left-- > 0) return;
+      if (leap?.left === LEAP_MAX) this.#took(this.#between(this.#place, place)); // far each time: executions are rare
+      this.#leap = { place, lives: [life], left: LEAP_MAX, needed };
       return;
     }
     leap.place = place;
     leap.lives.push(life);
     if (leap.lives.length < needed) return;
     for (const one of leap.lives) one.seen = Math.max(one.seen, one.bornBy);
-    this.#step += (this.#distance(place % SPAN) - this.#step) / SAMPLES;
+    this.#took(this.#between(this.#place, place));
     if (Math.floor(place / SPAN) > Math.floor(this.#place / SPAN)) this.#top = this.#place % SPAN;
+    this.#leapt = { from: this.#place, to: place };
     this.#place = place;
     this.#leap = undefined;
+  }
+
+  /** Born within a quarter of a round, or shortly before a leap that was a short while ago. */
+  #isOfLately(place: number): boolean {
+    if (place < 0) return false;
+    const { from, to } = this.#leapt;
+    if (this.#between(place, this.#place) <= this.#round / 4) return true;
+    const late = this.#round / 16;
+    return place <= from && this.#between(place, from) <= late && this.#between(to, this.#place) <= late;
+  }
+
+  #took(step: number): void {
+    this.#step += (step - this.#step) / SAMPLES;
   }
 
   /** The first place of a pid behind another place. */
@@ -97,14 +118,17 @@ export class PidClock {
     return (since % SPAN < pid ? round : round + 1) * SPAN + pid;
   }
 
-  /** How many pids the counter hands out to come to this one. */
-  #distance(pid: number): number {
-    const head = this.#place % SPAN;
-    return pid > head ? pid - head : Math.max(0, this.#top - head) + Math.max(0, pid - FIRST);
+  /** How many pids the counter hands out from one place to another. */
+  #between(from: number, to: number): number {
+    const rounds = Math.floor(to / SPAN) - Math.floor(from / SPAN);
+    if (rounds === 0) return to - from;
+    return (
+      Math.max(0, this.#top - (from % SPAN)) + Math.max(0, (to % SPAN) - FIRST) + (rounds - 1) * this.#round
+    );
   }
 
   get #round(): number {
-    return this.#top > 0 ? this.#top - FIRST : Math.max(ROUND_MIN, (this.#place % SPAN) - FIRST);
+    return Math.max(1, (this.#top || this.#place % SPAN) - FIRST); // at least, until a whole one was seen
   }
 
   get #reach(): number {

@@ -141,8 +141,14 @@ export class ProcessTable {
     if (exec.pid === 1) return true;
     if (exec.startTimeMs !== undefined && before.exec.startTimeMs !== undefined)
       return Math.abs(before.exec.startTimeMs - exec.startTimeMs) <= EXACT_MS;
-    const mayBeAnother = clock.mayBeAnother(exec.pid, before.life.seen, exec.ppid === before.exec.ppid);
+    const mayBeAnother = clock.mayBeAnother(exec.pid, before.life.seen, this.#isOfSameParent(before, exec));
     return !mayBeAnother || (this.#isRecent(exec) && this.#livesSince(before));
+  }
+
+  /** The same process, not only the same pid: that may have a new owner as well. */
+  #isOfSameParent({ exec: { ppid }, parent }: ProcessImage, exec: ExecEvent): boolean {
+    if (parent === undefined || exec.ppid !== ppid) return false;
+    return this.#images.get(this.#key(exec.node, ppid))?.life === parent.life;
   }
 
   #findParent(image: ProcessImage, clock: PidClock): void {
@@ -192,9 +198,8 @@ export class ProcessTable {
    */
   #link(image: ProcessImage, parent: ProcessImage): void {
     parent.used = true;
-    const adopts = parent.exec.pid === 1 || /\/systemd$/.test(parent.exec.executable);
-    const started = /\/(?:systemd|systemd-executor|init)$/.test(image.exec.executable);
-    const orphaned = adopts && !started;
+    const adopts = parent.exec.pid === 1 || parent.exec.executable.endsWith("/systemd");
+    const orphaned = adopts && !/\/(?:systemd|systemd-executor|init)$/.test(image.exec.executable);
     image.parent = orphaned ? undefined : parent;
     image.adopter = orphaned ? parent : undefined;
     image.unresolved = orphaned ? "orphaned" : undefined;
