@@ -113,11 +113,11 @@ export class ProcessTable {
   ancestors(image: ProcessImage): ProcessImage[] {
     const recent = this.#isRecent(image.exec);
     const chain: ProcessImage[] = [];
-    let at = this.#settled(image, recent);
+    // Below a login, who took an orphan over tells nothing of who started it.
+    let at = this.#settled(image, recent) ?? (image.exec.ses === undefined ? inferred(image) : undefined);
     while (at !== undefined && chain.length < PARENTS_MAX) {
       chain.push(at);
-      const { adopter } = at;
-      at = this.#settled(at, recent) ?? (adopter && { ...adopter, provenance: "inferred" });
+      at = this.#settled(at, recent) ?? inferred(at);
     }
     return chain;
   }
@@ -304,6 +304,10 @@ function newImage(exec: ExecEvent, life: Life, provenance: Provenance): ProcessI
     asked: false,
     used: false,
   };
+}
+
+function inferred({ adopter }: ProcessImage): ProcessImage | undefined {
+  return adopter && { ...adopter, provenance: "inferred" };
 }
 
 /** What a process was born at, or at least before. */

@@ -34,8 +34,8 @@ export interface Match {
 
 const UNRESOLVED: Readonly<Record<string, string>> = {
   "not seen": "no record of its parent, and it was gone when it was looked for",
-  "pid reused": "the pid of its parent has gone to another process since",
-  orphaned: "its parent died before, and the process that took it over is named instead",
+  "pid reused": "the pid of its parent may have gone to another process since",
+  orphaned: "its parent died before, and its record names only who took it over",
   "let go": "its parent was pushed out of the full process table",
 };
 const ADOPTED = "pid 1 or a service manager started it, or took it over when its parent died";
