@@ -201,7 +201,7 @@ test("run: a terminal of 80 columns shows the alert and then its outcome", {
   const terminal = pty.spawn(process.execPath, [program, "run", "--config", daemon.config], {
     cols: 80,
     rows: 50,
-    env: { ...process.env, TERM: "xterm-256color" },
+    env: { PATH: process.env["PATH"] ?? "", TERM: "xterm-256color" }, // CI and NO_COLOR would take the colours away
   });
   terminal.onData((text) => {
     screen += text;
