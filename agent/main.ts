@@ -59,6 +59,7 @@ export async function watch(options: FlowOptions): Promise<void> {
   let committedAtMs = performance.now();
   let behind = true;
   let samples = 0;
+  let seen = false; // what was read last lies before the stored position: stopped there, that one holds
 
   function judge({ installation, ancestors, seen }: Found): void {
     const { image, timeMs } = installation;
@@ -127,7 +128,7 @@ export async function watch(options: FlowOptions): Promise<void> {
   try {
     for await (const observation of source) {
       const steps = pass.add(observation);
-      const seen = observation.kind !== "idle" && observation.seen;
+      seen = observation.kind !== "idle" && observation.seen;
       for (; samples < pass.malformedSamples.length; samples += 1)
         options.malformed(pass.malformedSamples[samples] ?? "");
       if (steps.length > 0 || performance.now() - committedAtMs >= COMMIT_MS) commit(steps, seen);
@@ -143,7 +144,7 @@ export async function watch(options: FlowOptions): Promise<void> {
     if (!(error instanceof KinwatchError && error.code.startsWith("KW_INPUT_"))) throw error;
     broken = error; // a file that ends in the middle: what it held counts all the same
   }
-  commit(startMs === undefined ? pass.end() : [], false);
+  commit(startMs === undefined ? pass.end() : [], seen && startMs !== undefined);
   if (startMs === undefined) baseline.endHistory(pass.timeMs);
   await delivery.deliver(true);
   if (broken !== undefined) throw broken;
