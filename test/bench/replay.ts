@@ -13,8 +13,11 @@ import { findProgram } from "../helpers/real-parts.ts";
 import { writeTruthLog } from "../helpers/truth-log.ts";
 import { hottest, median, time } from "./measure.ts";
 
-/** About one installation in 3,000 executions, and a watched file for each program: audit rules seldom ask for executions only. */
-const habits = { installs: 0.01, accesses: 1 };
+/** What audit rules ask for: executions only, or also files opened, as the rules of hardened hosts do, for each program. */
+const kinds = [
+  ["executions only", 0],
+  ["executions, and two watched files for each", 2],
+] as const;
 const HISTORY_MB = 40; // what auditd keeps by default: 5 logs of 8 MB (auditd.conf(5))
 const { values } = parseArgs({
   options: { megabytes: { type: "string", default: "512" }, rounds: { type: "string", default: "3" } },
@@ -24,7 +27,14 @@ const folder = mkdtempSync(join(tmpdir(), "kinwatch-bench-"));
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
 try {
-  const log = writeLog("long", Number(values.megabytes));
+  for (const [kind, accesses] of kinds) compare(kind, accesses);
+  await start();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+function compare(kind: string, accesses: number): void {
+  const log = writeLog(kind, Number(values.megabytes), accesses);
   const megabytes = statSync(log).size / 1e6;
   const ours = [process.execPath, program, "replay", "--format", "ndjson", log];
   const ausearch = findProgram("ausearch");
@@ -36,45 +46,42 @@ try {
   }));
   const speed = (seconds: readonly number[]) => `${(megabytes / median(seconds)).toFixed(0)} MB/s`;
   const first = pairs.map((pair) => pair.ours);
-  say(`replay of ${megabytes.toFixed(0)} MB, whole process, median of ${rounds}: ${speed(first)}`);
+  say(`  replay, whole process, median of ${rounds}: ${speed(first)}`);
   const second = pairs.flatMap((pair) => pair.theirs ?? []);
-  if (second.length === 0) say("no ausearch here to compare with: install audit (auditd on Debian)");
+  if (second.length === 0) say("  no ausearch here to compare with: install audit (auditd on Debian)");
   else {
     const ratio = median(pairs.map((pair) => (pair.theirs ?? Number.NaN) / pair.ours));
-    say(`ausearch -c rpm: ${speed(second)}; replay is ${ratio.toFixed(1)} times as fast`);
+    say(`  ausearch -c rpm: ${speed(second)}; replay is ${ratio.toFixed(1)} times as fast`);
   }
-  profile(ours);
-  await start();
-} finally {
-  rmSync(folder, { recursive: true, force: true });
+  profile(ours, join(folder, kind));
 }
 
-function writeLog(name: string, megabytes: number): string {
+function writeLog(name: string, megabytes: number, accesses: number): string {
   const path = join(folder, name);
   mkdirSync(path);
-  say(`making a log of ${megabytes} MB …`);
+  say(`${name}, ${megabytes} MB`);
   const { files } = writeTruthLog({
     folder: path,
     bytes: megabytes * 1e6,
     seed: 1,
     fileBytes: Number.POSITIVE_INFINITY,
-    habits,
+    habits: { packages: 0.01, accesses },
   });
   return files.at(-1) ?? "";
 }
 
-function profile(command: readonly string[]): void {
+function profile(command: readonly string[], into: string): void {
   const [node = "", ...rest] = command;
-  time([node, "--cpu-prof", `--cpu-prof-dir=${folder}`, ...rest]);
-  const [file] = readdirSync(folder).filter((name) => name.endsWith(".cpuprofile"));
-  say("where the time goes:");
-  for (const { share, name } of hottest(join(folder, file ?? ""), 12))
-    say(`  ${(100 * share).toFixed(1).padStart(5)} %  ${name}`);
+  time([node, "--cpu-prof", `--cpu-prof-dir=${into}`, ...rest]);
+  const [file] = readdirSync(into).filter((name) => name.endsWith(".cpuprofile"));
+  say("  where the time goes:");
+  for (const { share, name } of hottest(join(into, file ?? ""), 8))
+    say(`    ${(100 * share).toFixed(1).padStart(5)} %  ${name}`);
 }
 
 /** From the start of the process until it says that it is ready. */
 async function start(): Promise<void> {
-  const log = writeLog("history", HISTORY_MB);
+  const log = writeLog("history", HISTORY_MB, 0);
   const config = join(folder, "kinwatch.toml");
   const state = join(folder, "state");
   writeFileSync(
@@ -95,5 +102,5 @@ async function start(): Promise<void> {
   say(
     `start until ready, with ${HISTORY_MB} MB of history, median of ${rounds}: ${median(seconds).toFixed(2)} s`,
   );
-  say(`memory then: ${(Number(memory) / 1_000).toFixed(0)} MB RSS`);
+  say(`  memory then: ${(Number(memory) / 1_000).toFixed(0)} MB RSS`);
 }

@@ -368,10 +368,10 @@ function* session(host: Host, sshd: Process, kindNames: readonly string[]): Acti
   const bash = host.exec(host.fork(user), bashExe, ["-bash"]);
   for (let left = 3 + host.upTo(10); left > 0; left -= 1) {
     const dice = host.random();
-    if (dice < 0.35 * host.habits.installs) {
+    if (dice < 0.35 * host.habits.packages) {
       const kind = host.pick(kindNames);
       yield* (kinds[kind] as (typeof kinds)[string])(host, bash, kind);
-    } else if (dice < 0.45) yield* queryPackages(host, bash);
+    } else if (dice < 0.45 * host.habits.packages) yield* queryPackages(host, bash);
     else yield* commands(host, bash, 1 + host.upTo(5));
     yield host.random() < 0.05 ? 5_000 : host.upTo(1_500); // a person thinks
   }
@@ -406,7 +406,7 @@ function* cronJob(host: Host, crond: Process, kindNames: readonly string[]): Act
   const shell = shellCommand(host, child, "/usr/local/bin/job.sh");
   const job = script(host, shell, "/usr/local/bin/job.sh", "/bin/sh", "/usr/bin/dash");
   yield* commands(host, job, 1 + host.upTo(6));
-  if (host.random() < 0.3 * host.habits.installs) {
+  if (host.random() < 0.3 * host.habits.packages) {
     const kind = host.pick(kindNames);
     yield* (kinds[kind] as (typeof kinds)[string])(host, job, kind);
   }
@@ -455,7 +455,7 @@ function* worker(host: Host, index: number, kindNames: readonly string[]): Activ
     for (let left = 20 + host.upTo(100); left > 0; left -= 1) {
       const dice = host.random();
       if (dice < 0.03) host.start(build(host, parent));
-      else if (dice < 0.03 + 0.07 * host.habits.installs) {
+      else if (dice < 0.03 + 0.07 * host.habits.packages) {
         const kind = host.pick(kindNames);
         yield* (kinds[kind] as (typeof kinds)[string])(host, parent, kind);
       } else if (dice < 0.2) {

@@ -39,7 +39,7 @@ const TICK_MS = 4; // audit stamps with the time of the last timer interrupt: CO
 
 /** How often what goes on goes on. */
 export interface Habits {
-  readonly installs: number; // of the times that it could; 1: most often, for much truth in little log
+  readonly packages: number; // installed or asked for, of the times that it could; 1: for much truth in little log
   readonly accesses: number; // files that audit rules watch, opened by each program
 }
 

@@ -29,7 +29,7 @@ export function writeTruthLog(options: TruthLogOptions): Truth {
   const random = randomOf(seed);
   const log = new LogWriter(folder, fileBytes, random);
   const host = new Host(log, random, pidMax, Date.UTC(2026, 10, 24, 8), {
-    installs: 1,
+    packages: 1,
     accesses: 0.04,
     ...options.habits,
   });
