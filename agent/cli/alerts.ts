@@ -76,6 +76,7 @@ async function followAlerts(options: Options): Promise<void> {
   process.once("SIGINT", () => stop.abort());
   process.once("SIGTERM", () => stop.abort());
   let change = store.lastChange();
+  process.stderr.write("kinwatch: following; Ctrl-C ends it\n");
   while (!stop.signal.aborted) {
     for (const { document, changed } of store.alertsSince(change)) {
       process.stdout.write(long(document, options));
