@@ -105,6 +105,7 @@ export async function watch(options: FlowOptions): Promise<void> {
         else if (step.kind === "settled")
           complete(installationId(step.installation), step.installation.updates);
       }
+      if (startMs !== undefined && !seen) baseline.reach(pass.timeMs);
       const position = seen ? undefined : pass.resumePoint();
       if (position === undefined || isSame(position, committed)) return;
       const cursor = source.cursorAt(position);
@@ -134,8 +135,10 @@ export async function watch(options: FlowOptions): Promise<void> {
       if (steps.length > 0 || performance.now() - committedAtMs >= COMMIT_MS) commit(steps, seen);
       const posted = steps.length > 0 || behind;
       if (observation.kind === "idle") {
-        if (behind) giveUpWaiting();
-        behind = false;
+        // A log that is away for a moment has not said yet what became of them.
+        const read = counters.records_read > 0 || source.name !== "audit-log";
+        if (behind && read) giveUpWaiting();
+        behind &&= !read;
         options.caughtUp();
       }
       await delivery.deliver(posted);

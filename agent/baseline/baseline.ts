@@ -27,9 +27,9 @@ export class Baseline {
     this.#untilMs = stored === undefined ? undefined : Number(stored);
   }
 
-  /** Whether this state has been told what to learn: by its first start, whose word holds for later ones. */
+  /** Whether this state has been told what to learn, by a first start whose word holds; not by a reading of history that was cut off. */
   get begun(): boolean {
-    return this.#untilMs !== undefined;
+    return this.#untilMs !== undefined && this.#untilMs !== Number.POSITIVE_INFINITY;
   }
 
   /** @param nowMs the moment of the start; Infinity while all is history */
@@ -40,6 +40,11 @@ export class Baseline {
   /** All the history there is was read: what comes later is judged. */
   endHistory(timeMs: number): void {
     if (this.#untilMs === Number.POSITIVE_INFINITY) this.#set(timeMs);
+  }
+
+  /** Events have come to the end of learning: it ends for good, lest a clock that is set back later begin it again. */
+  reach(timeMs: number): void {
+    if (this.#untilMs && timeMs > this.#untilMs) this.#set(0);
   }
 
   isLearning(timeMs: number): boolean {

@@ -15,7 +15,10 @@ export function formatOf(asked: Format | undefined): Format {
 /** `kinwatch … | head` is no failure: who reads us has seen enough. */
 export function endWhenReaderLeaves(stream: NodeJS.WriteStream): void {
   stream.on("error", (error) => {
-    if (systemCode(error) !== "EPIPE") throw error;
-    process.exit(0);
+    if (systemCode(error) === "EPIPE") process.exit(0);
+    process.stderr.write(
+      `kinwatch: cannot write to standard output: ${systemCode(error)} (KW_OUTPUT_CLOSED)\n`,
+    );
+    process.exit(2);
   });
 }

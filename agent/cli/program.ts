@@ -34,17 +34,17 @@ Examples:
 
 Each command teaches by its own examples: kinwatch COMMAND --help`,
   );
-const asked = commands[process.argv[2] ?? ""];
-for (const load of asked ? [asked] : Object.values(commands)) program.addCommand(await load());
-
 /** commander asks each command by itself what to do at a mistake. */
 function throwMistakes(command: Command): void {
   command.exitOverride();
   for (const child of command.commands) throwMistakes(child);
 }
 
-throwMistakes(program);
 try {
+  const name = process.argv[2] ?? "";
+  const asked = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  for (const load of asked ? [asked] : Object.values(commands)) program.addCommand(await load());
+  throwMistakes(program);
   await program.parseAsync();
 } catch (error) {
   process.exitCode = exitCodeOf(error);

@@ -49,6 +49,9 @@ const PARENTS_MAX = 64; // generations told: an attacker can make a chain of any
 const EXACT_MS = 20; // start times are cut to 10 ms, and audit stamps with a clock that ticks each 4 to 10
 const RECENT_MS = 5_000; // until then a parent may be about to end; what lives longer can be asked later as well
 
+const managers = /^(?:\/usr)?\/lib\/systemd\/systemd$/;
+const managersOwn = /^(?:\/usr)?(?:\/lib\/systemd\/systemd(?:-executor)?|\/sbin\/init)$/;
+
 export class ProcessTable {
   readonly #images = new Map<number, ProcessImage>(); // the latest of each process, by node and pid
   readonly #ring: ProcessImage[] = []; // all that hold links; each that is not in it holds none, so memory is bounded
@@ -198,8 +201,9 @@ export class ProcessTable {
    */
   #link(image: ProcessImage, parent: ProcessImage): void {
     parent.used = true;
-    const adopts = parent.exec.pid === 1 || parent.exec.executable.endsWith("/systemd");
-    const orphaned = adopts && !/\/(?:systemd|systemd-executor|init)$/.test(image.exec.executable);
+    // By the whole path: anybody can call a program systemd.
+    const adopts = parent.exec.pid === 1 || managers.test(parent.exec.executable);
+    const orphaned = adopts && !managersOwn.test(image.exec.executable);
     image.parent = orphaned ? undefined : parent;
     image.adopter = orphaned ? parent : undefined;
     image.unresolved = orphaned ? "orphaned" : undefined;

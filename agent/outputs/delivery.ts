@@ -4,7 +4,8 @@
  */
 import type { AlertDocument } from "../alert/alert-document.ts";
 import type { Counters } from "../counters.ts";
-import type { Store } from "../store/store.ts";
+import { KinwatchError } from "../errors.ts";
+import type { OutboxRow, Store } from "../store/store.ts";
 import type { Output } from "./output.ts";
 
 const BATCH = 100; // rows that are handed over again at most after a kill
@@ -47,9 +48,9 @@ export class Delivery {
         way.waiting = rows.length > 0;
         const taken: number[] = [];
         try {
-          for (const { stage, document, sequence } of rows) {
-            await way.output[stage](JSON.parse(document) as AlertDocument);
-            taken.push(sequence);
+          for (const row of rows) {
+            await this.#hand(way.output, row);
+            taken.push(row.sequence);
           }
           way.backoffMs = BACKOFF_MS_MIN;
         } catch (error) {
@@ -60,6 +61,16 @@ export class Delivery {
         }
         if (taken.length > 0) store.taken(taken);
       }
+    }
+  }
+  /** @throws what is worth another try; an alert that an output cannot show is told, stays in the store, and holds up no other */
+  async #hand(output: Output, { stage, document }: OutboxRow): Promise<void> {
+    try {
+      await output[stage](JSON.parse(document) as AlertDocument);
+    } catch (error) {
+      if (error instanceof KinwatchError) throw error;
+      this.#options.counters.outputs_failed += 1;
+      this.#options.report(output.name, error);
     }
   }
 }
