@@ -42,6 +42,8 @@ export interface FlowOptions extends PassOptions {
   readonly agent: AgentDocument;
   /** Told each time that all there is has been read, at least once a second: the first time the host is watched. */
   readonly caughtUp: () => void;
+  /** The state cannot be written now, as on a full disk: waits. @returns false where it is not worth another try */
+  readonly stateRefused: (error: unknown) => Promise<boolean>;
   /** Told the first lines that are no audit records. */
   readonly malformed: (sample: string) => void;
 }
@@ -125,6 +127,18 @@ export async function watch(options: FlowOptions): Promise<void> {
     });
   }
 
+  /** What was read is kept until it is on disk: /proc would not tell it again. */
+  async function persist(work: () => void): Promise<void> {
+    for (;;) {
+      try {
+        work();
+        return;
+      } catch (error) {
+        if (!(await options.stateRefused(error))) throw error;
+      }
+    }
+  }
+
   let broken: unknown;
   try {
     for await (const observation of source) {
@@ -132,12 +146,14 @@ export async function watch(options: FlowOptions): Promise<void> {
       seen = observation.kind !== "idle" && observation.seen;
       for (; samples < pass.malformedSamples.length; samples += 1)
         options.malformed(pass.malformedSamples[samples] ?? "");
-      if (steps.length > 0 || performance.now() - committedAtMs >= COMMIT_MS) commit(steps, seen);
+      if (steps.length > 0 || performance.now() - committedAtMs >= COMMIT_MS) {
+        await persist(() => commit(steps, seen));
+      }
       const posted = steps.length > 0 || behind;
       if (observation.kind === "idle") {
         // A log that is away for a moment has not said yet what became of them.
         const read = counters.records_read > 0 || source.name !== "audit-log";
-        if (behind && read) giveUpWaiting();
+        if (behind && read) await persist(giveUpWaiting);
         behind &&= !read;
         options.caughtUp();
       }
@@ -147,7 +163,8 @@ export async function watch(options: FlowOptions): Promise<void> {
     if (!(error instanceof KinwatchError && error.code.startsWith("KW_INPUT_"))) throw error;
     broken = error; // a file that ends in the middle: what it held counts all the same
   }
-  commit(startMs === undefined ? pass.end() : [], seen && startMs !== undefined);
+  const last = startMs === undefined ? pass.end() : [];
+  await persist(() => commit(last, seen && startMs !== undefined));
   if (startMs === undefined) baseline.endHistory(pass.timeMs);
   await delivery.deliver(true);
   if (broken !== undefined) throw broken;

@@ -96,6 +96,7 @@ async function replay(files: readonly string[], options: Options): Promise<void>
     host: () => undefined,
     agent: { type: "kinwatch", version: packageFile.version },
     caughtUp: () => {},
+    stateRefused: async () => false,
     malformed: (sample) => progress.say(`no audit record: ${printable(sample, 120)}`),
   });
   const { installs_read, alerts_raised } = counters;

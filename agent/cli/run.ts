@@ -1,11 +1,13 @@
 /** `kinwatch run`: the daemon. `npm start` is this. */
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
 import packageFile from "../../package.json" with { type: "json" };
 import type { AgentDocument } from "../alert/alert-document.ts";
 import type { Config } from "../config.ts";
 import { newCounters } from "../counters.ts";
+import { KinwatchError } from "../errors.ts";
 import { readHostFacts } from "../health/host-facts.ts";
 import { type Logger, openLog } from "../log.ts";
 import { watch } from "../main.ts";
@@ -19,6 +21,9 @@ import { isAlive, readProcEntry } from "../sources/proc-entry.ts";
 import { Store } from "../store/store.ts";
 import { openSource } from "./open-source.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
+
+const STATE_RETRY_MS = 1_000;
+const passing: ReadonlySet<string> = new Set(["KW_STATE_UNUSABLE", "KW_STATE_LOCKED"]); // a full disk, a long backup
 
 export function runCommand(): Command {
   return new Command("run")
@@ -35,7 +40,7 @@ Examples:
     npm start
 
 It reads the audit log where that records executions, else /proc, and says which and why (see kinwatch check).
-It ends at SIGTERM or Ctrl-C. Exit code 2: it could not start; 3: this host cannot be watched.`,
+It ends at SIGTERM or Ctrl-C. Exit code 2: it could not start, or its state is damaged; 3: this host cannot be watched.`,
     )
     .action(run);
 }
@@ -85,6 +90,12 @@ async function run(options: SettingsOptions): Promise<void> {
     caughtUp() {
       if (!ready) log.info(`ready after ${Date.now() - startMs} ms`);
       ready = true;
+    },
+    async stateRefused(error) {
+      if (!(error instanceof KinwatchError) || !passing.has(error.code) || stop.signal.aborted) return false;
+      log.error("nothing is decided until the state can be written", { error });
+      await sleep(STATE_RETRY_MS, undefined, { signal: stop.signal }).catch(() => {});
+      return true;
     },
     malformed: (sample) => log.warn(`no audit record: ${sample}`),
   });

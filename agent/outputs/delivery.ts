@@ -48,9 +48,13 @@ export class Delivery {
         way.waiting = rows.length > 0;
         const taken: number[] = [];
         try {
-          for (const row of rows) {
-            await this.#hand(way.output, row);
-            taken.push(row.sequence);
+          try {
+            for (const row of rows) {
+              await this.#hand(way.output, row);
+              taken.push(row.sequence);
+            }
+          } finally {
+            if (taken.length > 0) store.taken(taken);
           }
           way.backoffMs = BACKOFF_MS_MIN;
         } catch (error) {
@@ -59,7 +63,6 @@ export class Delivery {
           way.retryAtMs = this.#nowMs() + way.backoffMs;
           way.backoffMs = Math.min(2 * way.backoffMs, BACKOFF_MS_MAX);
         }
-        if (taken.length > 0) store.taken(taken);
       }
     }
   }

@@ -59,6 +59,7 @@ test("Baseline: a killed reading of history goes on learning, an ended one does 
   const store = memory();
   new Baseline(store).begin("history", Number.POSITIVE_INFINITY);
   const resumed = new Baseline(store);
+  assert.equal(resumed.begun, false, "a daemon on that state begins anew");
   assert.equal(resumed.isLearning(startMs + 1_000 * dayMs), true);
   resumed.endHistory(startMs);
   assert.equal(new Baseline(store).isLearning(startMs + 1), false);
@@ -86,4 +87,16 @@ test("Baseline.firstSightings(): a term is new once in its scope, and is kept as
   );
   baseline.learn(rule, "", [term("/b.sh")], startMs + 1);
   assert.deepEqual(store.learned, [true, false]);
+});
+
+test("Baseline.reach(): learning that has ended does not begin again when the clock is set back", () => {
+  const store = memory();
+  const baseline = new Baseline(store);
+  baseline.begin("history", startMs);
+  baseline.reach(startMs);
+  assert.equal(baseline.isLearning(startMs), true);
+  baseline.reach(startMs + 1);
+  assert.equal(baseline.isLearning(startMs - dayMs), false);
+  assert.equal(new Baseline(store).isLearning(startMs - dayMs), false);
+  assert.equal(new Baseline(store).begun, true);
 });

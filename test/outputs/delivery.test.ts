@@ -98,3 +98,13 @@ test("Delivery: what was taken before a refusal is not taken again", async () =>
   assert.deepEqual(journald.taken, ["raised a", "raised b"]);
   assert.deepEqual(terminal.taken, ["raised a", "raised b"]);
 });
+
+test("Delivery: an alert that an output cannot show is told, and holds up no other", async () => {
+  const { counters, terminal, reports, delivery, post, store } = world();
+  store.transaction(() => store.addAlert("a", "{}", delivery.names)); // as an older kinwatch could have written it
+  post("b");
+  await delivery.deliver(true);
+  assert.deepEqual(terminal.taken, ["raised b"]);
+  assert.deepEqual(reports, ["terminal", "journald"]);
+  assert.equal(counters.outputs_failed, 2);
+});
