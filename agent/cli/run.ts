@@ -109,7 +109,8 @@ function outputsOf({ output }: Config, log: Logger): Output[] {
     try {
       outputs.push(journaldOutput());
     } catch (error) {
-      log.warn("alerts go to the other outputs only", { error }); // a host, or a container, without systemd
+      log.warn("alerts wait in the store until there is a journal", { error });
+      outputs.push(journaldLater());
     }
   }
   if (output.stdout.enabled) {
@@ -117,6 +118,20 @@ function outputsOf({ output }: Config, log: Logger): Output[] {
     outputs.push(pretty ? terminalOutput(process.stdout, "at once") : ndjsonOutput(process.stdout));
   }
   return outputs;
+}
+
+/** Tries to open the journal with each alert that is tried again. */
+function journaldLater(): Output {
+  let journald: Output | undefined;
+  const open = (): Output => {
+    journald ??= journaldOutput();
+    return journald;
+  };
+  return {
+    name: "journald",
+    raised: (alert) => open().raised(alert),
+    completed: (alert) => open().completed(alert),
+  };
 }
 
 /** The name that auditd writes before each record, if it does: name_format in auditd.conf(5), hostname or fqd. */

@@ -1,7 +1,8 @@
 /**
  * What the commands share: the configuration, and where the state is. A checkout stands alone: without --config it heeds no
- * file of the host, keeps its state in its own .kinwatch/ and shows alerts on the terminal.
+ * file of the host, keeps its state in its own .kinwatch/, and shows alerts on the terminal and in the journal if there is one.
  */
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Option } from "commander";
@@ -28,6 +29,7 @@ export function readSettings({ config: file, state }: SettingsOptions): Config {
   if (file === undefined && isCheckout) {
     config.state.directory = fileURLToPath(new URL("../../.kinwatch", import.meta.url));
     config.output.stdout.enabled = true;
+    config.output.journald.enabled = existsSync("/run/systemd/journal/socket");
   }
   if (state !== undefined) config.state.directory = resolve(state);
   return config;

@@ -85,7 +85,7 @@ const judges: Readonly<Record<Fact, (survey: HostSurvey, options: CheckOptions) 
   "rpm-plugin": rpmPlugin,
   journald: ({ journald, systemd }, { journald: wanted }) => {
     if (journald) return ok("takes alerts");
-    const text = "There is no journal: alerts go to the other outputs only.";
+    const text = "There is no journal: alerts wait in the store until there is one.";
     return wanted ? warning(text, systemd ? ["systemctl start systemd-journald"] : []) : undefined;
   },
   state: ({ uid, state: { folder, problem } }) =>

@@ -35,6 +35,7 @@ export class Delivery {
       backoffMs: BACKOFF_MS_MIN,
     }));
     this.names = options.outputs.map(({ name }) => name);
+    options.store.keepOutputs(this.names);
     this.#nowMs = options.nowMs ?? (() => performance.now());
   }
 

@@ -174,6 +174,13 @@ export class Store implements Disposable {
     }));
   }
 
+  /** What waits for an output that is not there any more goes: nobody will take it, and alerts that wait are never let go. */
+  keepOutputs(names: readonly string[]): void {
+    const sql = "DELETE FROM outbox WHERE output NOT IN (SELECT value FROM json_each(?))";
+    const gone = this.#database.run(sql, JSON.stringify(names));
+    if (this.#counters !== undefined) this.#counters.outbox_let_go += gone;
+  }
+
   taken(sequences: readonly number[]): void {
     this.transaction(() => {
       for (const sequence of sequences) this.#database.run("DELETE FROM outbox WHERE sequence = ?", sequence);

@@ -1,7 +1,7 @@
 /** The daemon while what it stands on breaks: a log of our own making, no audit needed. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -50,12 +50,14 @@ test("run: a full disk of the state is told, and costs no alert", { skip: needs(
     await running.until("stderr", /ready after/);
     appendFileSync(log, installation("/opt/first.sh"));
     await running.until("stdout", /first\.sh/);
-    const { bavail, bsize } = statfsSync(state);
-    writeFileSync(join(state, "filler"), Buffer.alloc(bavail * bsize));
+    const filler = join(state, "filler");
+    assert.throws(() => {
+      for (let pages = 0; pages < 1_000; pages += 1) appendFileSync(filler, Buffer.alloc(4_096));
+    }, /ENOSPC/);
     const told = running.stderr.length;
     for (let count = 0; count < 20; count += 1) appendFileSync(log, installation(`/opt/full${count}.sh`)); // more than is set aside
     await running.until("stderr", /KW_STATE_UNUSABLE/, { from: told });
-    rmSync(join(state, "filler"));
+    rmSync(filler);
     for (let count = 0; count < 20; count += 1) {
       const [shown] = await running.until("stdout", new RegExp(`full${count}\\.sh[^\n]*\n`));
       assert.ok(shown);

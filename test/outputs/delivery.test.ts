@@ -58,11 +58,10 @@ test("Delivery: each output takes all, in order, once", async () => {
 });
 
 test("Delivery: what was posted before a start is taken without a word", async () => {
-  const { store, counters, terminal, delivery, post } = world();
+  const { store, counters, terminal, journald, post } = world();
   post("a");
-  await new Delivery({ store, outputs: [terminal], counters, report: () => {} }).deliver(false);
+  await new Delivery({ store, outputs: [terminal, journald], counters, report: () => {} }).deliver(false);
   assert.deepEqual(terminal.taken, ["raised a"]);
-  assert.deepEqual(delivery.names, ["terminal", "journald"]);
 });
 
 test("Delivery: one that refuses is tried again, later each time, and holds up no other", async () => {
@@ -107,4 +106,14 @@ test("Delivery: an alert that an output cannot show is told, and holds up no oth
   assert.deepEqual(terminal.taken, ["raised b"]);
   assert.deepEqual(reports, ["terminal", "journald"]);
   assert.equal(counters.outputs_failed, 2);
+});
+
+test("Delivery: what waited for an output that is configured no more goes, and is counted", async () => {
+  const { store, counters, terminal, post } = world();
+  post("a");
+  const delivery = new Delivery({ store, outputs: [terminal], counters, report: () => {} });
+  assert.equal(counters.outbox_let_go, 1);
+  await delivery.deliver(true);
+  assert.deepEqual(terminal.taken, ["raised a"]);
+  assert.deepEqual(store.outbox("journald", 10), []);
 });
