@@ -53,7 +53,10 @@ try {
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // it has said why
   if (error instanceof KinwatchError) {
-    process.stderr.write(`kinwatch: ${printable(error.message, 2_000)} (${error.code})\n`);
+    // Only mistakes in a file come a line each, and what they quote is escaped already: toml-schema.ts.
+    const lines = error.code === "KW_CONFIG_INVALID" ? error.message.split("\n") : [error.message];
+    const text = lines.map((line) => printable(line, 2_000)).join("\n");
+    process.stderr.write(`kinwatch: ${text} (${error.code})\n`);
     return error.code === "KW_PROCFS_UNREADABLE" ? 3 : 2;
   }
   process.stderr.write(

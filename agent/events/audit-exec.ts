@@ -30,11 +30,13 @@ export function baseName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-/** Path arithmetic without a file system: "." and ".." are left to the reader, links could make them lie. */
+/**
+ * One path for one file, as far as can be told without its file system: "//" and "/./" mean nothing, but behind a link
+ * ".." leads elsewhere.
+ */
 export function absolute(path: string, workingDirectory: string | undefined): string {
-  if (path.startsWith("/") || workingDirectory === undefined) return path;
-  const relative = path.replace(/^(?:\.\/+)+/, "");
-  return workingDirectory === "/" ? `/${relative}` : `${workingDirectory}/${relative}`;
+  const whole = path.startsWith("/") || workingDirectory === undefined ? path : `${workingDirectory}/${path}`;
+  return whole.startsWith("/") ? whole.replace(/\/(?:\.?\/)+/g, "/") : whole;
 }
 
 export class AuditExec implements ExecEvent {
