@@ -3,7 +3,7 @@ import { type Counters, lossNames } from "../counters.ts";
 import type { SoftwareUpdate } from "../events/exec-event.ts";
 import type { ProcessImage } from "../lineage/process-table.ts";
 import type { Installation } from "../packages/installation.ts";
-import { isService, type Match, newParentRule } from "../rules/new-parent.ts";
+import { type Match, newParentRule, toldParent } from "../rules/new-parent.ts";
 import type { AlertDocument } from "./alert-document.ts";
 import { timedId } from "./alert-id.ts";
 import { type DocumentContext, executionPart, lineagePart, rpmPart } from "./ecs-execution.ts";
@@ -82,7 +82,7 @@ export function withOutcome(alert: AlertDocument, updates: readonly SoftwareUpda
 
 function whatHappened({ image, command }: Installation): string {
   const { exec } = image;
-  const parent = image.parent ?? (isService(image) ? image.adopter : undefined);
+  const parent = toldParent(image);
   const nobody = exec.ppid === 0 ? "no parent" : `an unknown parent (pid ${exec.ppid})`;
   const who = parent === undefined ? nobody : nameOf(parent);
   if (command === undefined) return keyword(`${nameOf(image)} installed packages for ${who}`, COMMAND_MAX);

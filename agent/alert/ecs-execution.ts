@@ -1,7 +1,7 @@
 /** The part of a document that says what was executed, by whose doing, where and as whom: the same in alerts and events. */
 import type { ProcessImage } from "../lineage/process-table.ts";
 import type { RpmCommandLine } from "../packages/rpm-command-line.ts";
-import { isService, unresolvedReason } from "../rules/new-parent.ts";
+import { isService, toldParent, unresolvedReason } from "../rules/new-parent.ts";
 import type {
   AgentDocument,
   ExecutionDocument,
@@ -33,7 +33,7 @@ export function executionPart(
   { host: thisHost, agent }: DocumentContext,
 ): ExecutionPart {
   const { exec } = image;
-  const parent = image.parent ?? (isService(image) ? image.adopter : undefined);
+  const parent = toldParent(image);
   const { uid, auid, userName, loginName } = exec;
   const process = processDocument(image);
   const host = hostOf(exec.node, thisHost);

@@ -67,6 +67,7 @@ export class Delivery {
       }
     }
   }
+
   /** @throws what is worth another try; an alert that an output cannot show is told, stays in the store, and holds up no other */
   async #hand(output: Output, { stage, document }: OutboxRow): Promise<void> {
     try {

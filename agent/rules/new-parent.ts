@@ -68,6 +68,11 @@ export function isService({ adopter, exec }: ProcessImage): boolean {
   return adopter !== undefined && exec.ses === undefined;
 }
 
+/** The parent that a person is told of: of a service its manager. */
+export function toldParent(image: ProcessImage): ProcessImage | undefined {
+  return image.parent ?? (isService(image) ? image.adopter : undefined);
+}
+
 /** Why nobody can say which program started this one; undefined: it is known or most likely, or there is none. */
 export function unresolvedReason(image: ProcessImage): string | undefined {
   if (isService(image)) return undefined;
