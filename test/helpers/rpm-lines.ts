@@ -31,17 +31,6 @@ const mistakes =
 const letters = "iiUFeqVvvhaplcdsfgKPRLA?";
 const printers = "--version --showrc --querytags --help --usage -?";
 
-/** mulberry32: small, and the same everywhere. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** One command line without argv[0]. */
 export function randomLine(random: () => number, parts: LineParts): string[] {
   const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)] as Item;

@@ -1,4 +1,5 @@
 /** Audit logs whose truth is known: for what a log must show of a host, at any size, and the same for the same seed. */
+import { seededRandom } from "./seeded-random.ts";
 import { startAll } from "./truth-activities.ts";
 import { type Habits, Host, type TruthInstall } from "./truth-host.ts";
 import { LogWriter } from "./truth-writer.ts";
@@ -26,7 +27,7 @@ export interface Truth {
 
 export function writeTruthLog(options: TruthLogOptions): Truth {
   const { folder, bytes, seed, pidMax = 4_096, fileBytes = 8 * 1_048_576, boots = 1 } = options;
-  const random = randomOf(seed);
+  const random = seededRandom(seed);
   const log = new LogWriter(folder, fileBytes, random);
   const host = new Host(log, random, pidMax, Date.UTC(2026, 10, 24, 8), {
     packages: 1,
@@ -49,16 +50,5 @@ export function writeTruthLog(options: TruthLogOptions): Truth {
     boots: host.boots,
     // Those that the end cut off have no record, and need none: their execution tells. dnf's do.
     installs: host.installs.filter(({ recordsAlone, packages }) => !recordsAlone || packages.length > 0),
-  };
-}
-
-/** mulberry32: small, fast, and good enough to make up a log. */
-export function randomOf(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
 }

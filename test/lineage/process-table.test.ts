@@ -11,8 +11,8 @@ import {
 } from "../../agent/lineage/process-table.ts";
 import type { ProcEntry } from "../../agent/sources/source.ts";
 import { atMs, execOf } from "../helpers/images.ts";
+import { seededRandom } from "../helpers/seeded-random.ts";
 import { Kernel, type Process } from "../helpers/truth-kernel.ts";
-import { randomOf } from "../helpers/truth-log.ts";
 
 function tableOf(options: Partial<ProcessTableOptions> = {}, counters = newCounters()): ProcessTable {
   return new ProcessTable({ processesMax: 1_000, readProcess: undefined, ...options }, counters);
@@ -288,7 +288,7 @@ test("ProcessTable: a chain of processes that each start the next and die does n
  * as one that is just born (see pid-clock.ts).
  */
 function live(seed: number, pidMax: number, steps: number) {
-  const random = randomOf(seed);
+  const random = seededRandom(seed);
   const table = tableOf({ processesMax: 32_768 });
   const init = { executable: "/sbin/init", script: undefined, argv: [], pid: 1, serial: 0, timeMs: 0 };
   const kernel = new Kernel(pidMax, init, 400);

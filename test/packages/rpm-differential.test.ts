@@ -8,8 +8,9 @@ import { readRpmAliases } from "../../agent/packages/popt-files.ts";
 import type { RpmAliases } from "../../agent/packages/rpm-aliases.ts";
 import { type RpmCommandLine, readRpmCommandLine } from "../../agent/packages/rpm-command-line.ts";
 import { needs } from "../helpers/real-parts.ts";
-import { randomLine, seededRandom } from "../helpers/rpm-lines.ts";
+import { randomLine } from "../helpers/rpm-lines.ts";
 import { type RealRun, RpmWorld } from "../helpers/rpm-world.ts";
+import { seededRandom } from "../helpers/seeded-random.ts";
 
 const userAliases = `rpm alias --sneaky -i
 r?m alias -z -vh

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { AlertDocument, ExecutionDocument } from "../../agent/alert/alert-document.ts";
 import { kinwatch, type RunOptions } from "../helpers/kinwatch.ts";
-import { seededRandom } from "../helpers/rpm-lines.ts";
+import { seededRandom } from "../helpers/seeded-random.ts";
 import type { Image } from "../helpers/truth-kernel.ts";
 import { type Truth, type TruthInstall, writeTruthLog } from "../helpers/truth-log.ts";
 
