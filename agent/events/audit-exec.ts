@@ -40,11 +40,8 @@ export function absolute(path: string, workingDirectory: string | undefined): st
 }
 
 export class AuditExec implements ExecEvent {
-  readonly kind = "exec";
-  readonly source = "audit-log";
   node: string | undefined = undefined;
   timeMs = 0;
-  readonly startTimeMs = undefined;
   serial = 0;
   pid = 0;
   ppid = 0;
@@ -61,6 +58,19 @@ export class AuditExec implements ExecEvent {
   path: string | undefined = undefined; // PATH item 0's value, where it may be a script's
   cut = false; // the raw arguments met a bound of ours
   #kept: { readonly script: string | undefined } | undefined; // told from arguments that are cut now
+
+  /** The same for all: not a field of each. */
+  get kind(): "exec" {
+    return "exec";
+  }
+
+  get source(): "audit-log" {
+    return "audit-log";
+  }
+
+  get startTimeMs(): undefined {
+    return undefined;
+  }
 
   get executable(): string {
     return this.image.executable;
@@ -115,6 +125,14 @@ export class AuditExec implements ExecEvent {
 
   get loginName(): string | undefined {
     return this.auid === undefined || this.trailer === undefined ? undefined : nameIn(this.trailer, "AUID");
+  }
+
+  /** Whether its numbers, its program, its directory and short arguments are all that there is: so it is with most. */
+  get isPlain(): boolean {
+    const { path, title, trailer, cut, execve, cwd, image } = this;
+    if (path !== undefined || title !== undefined || trailer !== undefined || cut) return false;
+    if (image.packageTool || image.executable === "" || isLong(image.executable)) return false;
+    return !isLong(execve) && !isLong(cwd);
   }
 
   shrink(): void {

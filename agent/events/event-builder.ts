@@ -8,6 +8,20 @@
  * its host's own time, as auditd and ausearch do (auparse_init(3); end_of_event_timeout in auditd.conf(5)).
  */
 import type { Counters } from "../counters.ts";
+import {
+  CWD,
+  DAEMON_START,
+  EOE,
+  EXECVE,
+  nodeBefore,
+  PATH,
+  PROCTITLE,
+  SOFTWARE_UPDATE,
+  SOFTWARE_UPDATE_UNKNOWN,
+  SYSCALL,
+  SYSTEM_BOOT,
+} from "../sources/record-head.ts";
+import { FAILED, MALFORMED, RecordIndex, SAME, WHOLE } from "../sources/record-index.ts";
 import type { LogObservation, LogPosition, Observation } from "../sources/source.ts";
 import { imageOf } from "./audit-exec.ts";
 import type { HostEvent } from "./exec-event.ts";
@@ -15,24 +29,7 @@ import { HostLog } from "./host-log.ts";
 import { OpenEvent, type Texts } from "./open-event.ts";
 import { procExec } from "./proc-exec.ts";
 import { RecentIds } from "./recent-ids.ts";
-import {
-  afterNode,
-  CWD,
-  DAEMON_START,
-  EOE,
-  EXECVE,
-  idAfter,
-  isType,
-  kindOf,
-  PATH,
-  PROCTITLE,
-  RecordId,
-  SYSCALL,
-  SYSTEM_BOOT,
-  sameId,
-} from "./record-head.ts";
 import { readSoftwareUpdate } from "./software-update.ts";
-import { readExecSyscall, SyscallRecord } from "./syscall-record.ts";
 import { TextCache } from "./text-cache.ts";
 
 const WAIT_MS = 2_000;
@@ -42,19 +39,21 @@ const SAMPLES_MAX = 16;
 
 export class EventBuilder {
   readonly #counters: Counters;
-  readonly #open = new Map<number, OpenEvent>(); // in order of their first record
+  readonly #open: OpenEvent[] = []; // in order of their first record; there are rarely more than two
+  readonly #spare: OpenEvent[] = []; // to be used again: they live too short for objects
   readonly #done = new RecentIds();
   readonly #failed = new RecentIds();
   readonly #local = new HostLog(undefined, 0);
   readonly #hosts = new Map<string, HostLog>();
-  readonly #id = new RecordId();
-  readonly #syscall = new SyscallRecord();
+  readonly #index = new RecordIndex();
   readonly #texts: Texts = {
     images: new TextCache(imageOf),
     terminals: new TextCache((name) => (name === "(none)" || name === "" ? undefined : name)),
     directories: new TextCache((directory) => directory),
   };
-  #host = this.#local; // of the line before
+  #host = this.#local; // of the record before, and its id
+  #timeMs = 0;
+  #serial = 0;
   #end: LogPosition | undefined;
   #events: HostEvent[] = [];
   /** The first lines that are no audit record, for people: at most 16 of 256 bytes. */
@@ -67,7 +66,7 @@ export class EventBuilder {
   /** Reads on. The events returned are the caller's, and hold nothing of the observation's bytes. */
   add(observation: Observation): HostEvent[] {
     this.#events = [];
-    if (observation.kind === "log") this.#scan(observation);
+    if (observation.kind === "log") this.#read(observation);
     else if (observation.kind === "idle") this.#expireIdle(observation.nowMs);
     else this.#events.push(procExec(observation.process, observation.seen ? undefined : observation.nowMs));
     return this.#events;
@@ -76,62 +75,66 @@ export class EventBuilder {
   /** Gives up waiting: all that is open comes out as it is. */
   flush(): HostEvent[] {
     this.#events = [];
-    for (const event of this.#open.values()) this.#giveUp(event);
+    this.#giveUpAll(() => true);
     return this.#events;
   }
 
   /** Where reading must begin again so that nothing is lost: the start of the oldest event that is not out yet. */
   resumePoint(): LogPosition | undefined {
-    const oldest = this.#open.values().next().value;
+    const [oldest] = this.#open;
     if (oldest === undefined) return this.#end;
     const { device, inode, offset } = oldest.chunk;
     return { device, inode, offset: offset + oldest.offset };
   }
 
-  #scan({ bytes, position }: LogObservation): void {
-    const { length } = bytes;
-    let lastId = -1; // where in the bytes the id of the record before stands
-    let lastHost = this.#local;
-    let last: OpenEvent | undefined; // its event, if it is open
-    let lines = 0;
-    for (let line = 0, end = 0; line < length; line = end + 1) {
-      end = bytes.indexOf(0x0a, line);
-      if (end === -1) end = length;
-      if (end === line) continue;
-      lines += 1;
-      const type = bytes[line] === 0x74 ? line : afterNode(bytes, line, end);
-      if (type === -1 || !isType(bytes, type)) {
-        this.#malformed(bytes, line, end);
+  #read({ bytes, position, index: given }: LogObservation): void {
+    let from = 0;
+    if (given !== undefined) {
+      this.#join(given, bytes, position);
+      from = given.end;
+    }
+    for (const index = this.#index; from < bytes.length; from = index.end) {
+      index.scan(bytes, from);
+      this.#join(index, bytes, position);
+    }
+    this.#counters.bytes_read += bytes.length;
+    this.#end = { ...position, offset: position.offset + bytes.length };
+  }
+
+  #join(index: RecordIndex, bytes: Buffer, position: LogPosition): void {
+    const { kinds, starts, bodies, ends } = index;
+    let last: OpenEvent | undefined; // the event of the record before, if it is open
+    for (let at = 0; at < index.count; at += 1) {
+      const kind = (kinds[at] as number) & (SAME - 1);
+      if (kind === MALFORMED) {
+        this.#malformed(bytes, starts[at] as number, ends[at] as number);
         continue;
       }
-      const kind = kindOf(bytes, type + 5);
-      if (kind === 0 || (kind >= CWD && kind <= EOE && this.#open.size === 0)) continue;
-      const host = type === line ? this.#local : this.#hostOf(bytes, line + 5, type - 1);
-      const id = idAfter(bytes, type + 5, kind);
-      const same = id === -1 || lastId === -1 || host !== lastHost ? -1 : sameId(bytes, id, lastId, end);
-      const close = same !== -1 || id === -1 ? same : this.#id.read(bytes, id, end);
-      if (close === -1) {
-        this.#malformed(bytes, line, end);
+      if ((kinds[at] as number) < SAME) {
+        if (this.#open.length === 0 && kind >= CWD && kind <= EOE) {
+          last = undefined;
+          continue;
+        }
+        this.#enter(index, at, bytes);
+        last = this.#find();
+      }
+      if (kind === WHOLE) {
+        this.#takeWhole(last, index, at, bytes, position);
+        last = undefined;
         continue;
       }
-      if (same === -1) {
-        lastId = id;
-        lastHost = host;
-        last = this.#find(host);
-      }
-      const body = close + 3;
       if (kind === SYSCALL) {
-        last = this.#takeSyscall(last, bytes, line, body, end, host, position);
+        last = this.#takeSyscall(last, index, at, bytes, position);
       } else if (kind === EXECVE) {
-        last ??= this.#openUnlessOut(host, position, line);
-        last?.takeArguments(bytes, body, trailerOf(bytes, body, end));
+        last ??= this.#openUnlessOut(position, starts[at] as number);
+        last?.takeArguments(bytes, bodies[at] as number, ends[at] as number);
       } else if (kind > EOE) {
-        this.#takeOther(kind, bytes, line, body, end, host);
+        last = this.#takeOther(kind, last, index, at, bytes);
       } else if (last === undefined) continue;
-      else if (kind === PATH) last.takePath(bytes, body);
-      else if (kind === CWD) last.takeDirectory(bytes, body, this.#texts);
+      else if (kind === PATH) last.takePath(bytes, bodies[at] as number);
+      else if (kind === CWD) last.takeDirectory(bytes, bodies[at] as number, this.#texts);
       else {
-        if (kind === PROCTITLE) last.takeTitle(bytes, body);
+        if (kind === PROCTITLE) last.takeTitle(bytes, bodies[at] as number);
         last.ended = true;
       }
       if (last?.ended && last.isComplete()) {
@@ -139,105 +142,132 @@ export class EventBuilder {
         if (last.out) last = undefined;
       }
     }
-    this.#counters.records_read += lines;
-    this.#counters.bytes_read += length;
-    this.#end = { ...position, offset: position.offset + length };
+    this.#counters.records_read += index.lines;
+  }
+
+  /** What follows is of this record's host and event. */
+  #enter(index: RecordIndex, at: number, bytes: Buffer): void {
+    const start = index.starts[at] as number;
+    const type = index.types[at] as number;
+    this.#timeMs = index.times[at] as number;
+    this.#serial = index.serials[at] as number;
+    this.#host = type === start ? this.#local : this.#hostOf(bytes, start, type);
+  }
+
+  #takeWhole(
+    known: OpenEvent | undefined,
+    index: RecordIndex,
+    at: number,
+    bytes: Buffer,
+    position: LogPosition,
+  ): void {
+    const event = known ?? this.#openAt(position, index.starts[at] as number);
+    if (event === undefined || event.hasSyscall) return;
+    event.takeWhole(index, at, bytes, this.#texts);
+    this.#finish(event);
   }
 
   #takeSyscall(
     known: OpenEvent | undefined,
+    index: RecordIndex,
+    at: number,
     bytes: Buffer,
-    line: number,
-    body: number,
-    end: number,
-    host: HostLog,
     position: LogPosition,
   ): OpenEvent | undefined {
-    const outcome = readExecSyscall(bytes, body, end, this.#syscall);
-    if (outcome === "executed") {
-      const { serial } = this.#id;
-      const event =
-        known ??
-        (host.isNext(serial)
-          ? this.#openEvent(host, position, line)
-          : this.#openUnlessOut(host, position, line));
-      if (event !== undefined && !event.hasSyscall) event.takeSyscall(this.#syscall, bytes, end, this.#texts);
-      return event;
-    }
-    if (outcome === "broken") this.#malformed(bytes, line, end);
-    if (outcome !== "failed" || known?.hasSyscall) return known;
-    if (known !== undefined) this.#open.delete(known.key); // its records go with it, and so do those to come
-    this.#failed.add(keyOf(host, this.#id.serial), this.#id.timeMs);
-    return undefined;
+    const event = known ?? this.#openAt(position, index.starts[at] as number);
+    if (event !== undefined && !event.hasSyscall) event.takeSyscall(index, at, bytes, this.#texts);
+    return event;
   }
 
-  #takeOther(kind: number, bytes: Buffer, line: number, body: number, end: number, host: HostLog): void {
-    const { timeMs, serial } = this.#id;
+  #takeOther(
+    kind: number,
+    known: OpenEvent | undefined,
+    index: RecordIndex,
+    at: number,
+    bytes: Buffer,
+  ): OpenEvent | undefined {
+    const host = this.#host;
+    const timeMs = this.#timeMs;
+    if (kind === FAILED) {
+      if (known?.hasSyscall) return known;
+      if (known !== undefined) this.#close(known); // its records go with it, and so do those to come
+      this.#failed.add(keyOf(host, this.#serial), timeMs);
+      return undefined;
+    }
     if (kind === DAEMON_START) host.daemonStarted(timeMs);
     else if (kind === SYSTEM_BOOT) {
       if (host.systemBooted(timeMs)) this.#boot(host);
-    } else {
-      const update = readSoftwareUpdate(bytes.toString("latin1", body, end), {
-        node: host.name,
-        timeMs,
-        serial,
-      });
+    } else if (kind === SOFTWARE_UPDATE || kind === SOFTWARE_UPDATE_UNKNOWN) {
+      const text = bytes.toString("latin1", index.bodies[at], index.ends[at]);
+      const update = readSoftwareUpdate(text, { node: host.name, timeMs, serial: this.#serial });
       if (update === undefined) {
-        this.#malformed(bytes, line, end);
-        return;
+        this.#malformed(bytes, index.starts[at] as number, index.ends[at] as number);
+        return known;
       }
       // The kernel wrote the execution long before: a record that it lacks will not come.
-      for (const event of this.#open.values())
-        if (event.exec.pid === update.pid && event.host === host) this.#giveUp(event);
+      this.#giveUpAll((event) => event.exec.pid === update.pid && event.host === host);
       this.#events.push(update);
     }
+    return known;
   }
 
-  #find(host: HostLog): OpenEvent | undefined {
-    if (this.#open.size === 0) return undefined;
-    const event = this.#open.get(keyOf(host, this.#id.serial));
-    return event?.exec.timeMs === this.#id.timeMs ? event : undefined;
+  #find(): OpenEvent | undefined {
+    for (const event of this.#open) {
+      const { exec } = event;
+      if (exec.serial === this.#serial && exec.timeMs === this.#timeMs && event.host === this.#host)
+        return event;
+    }
+    return undefined;
   }
 
-  #openUnlessOut(host: HostLog, position: LogPosition, line: number): OpenEvent | undefined {
-    const { timeMs, serial } = this.#id;
-    const key = keyOf(host, serial);
-    if (this.#failed.has(key, timeMs)) return undefined;
-    if (!this.#done.has(key, timeMs)) return this.#openEvent(host, position, line);
+  #openAt(position: LogPosition, line: number): OpenEvent | undefined {
+    return this.#host.isNext(this.#serial)
+      ? this.#openEvent(position, line)
+      : this.#openUnlessOut(position, line);
+  }
+
+  #openUnlessOut(position: LogPosition, line: number): OpenEvent | undefined {
+    const key = keyOf(this.#host, this.#serial);
+    if (this.#failed.has(key, this.#timeMs)) return undefined;
+    if (!this.#done.has(key, this.#timeMs)) return this.#openEvent(position, line);
     this.#counters.records_late += 1;
     return undefined;
   }
 
   /** A new event with the id read last. */
-  #openEvent(host: HostLog, position: LogPosition, line: number): OpenEvent {
-    const { timeMs, serial } = this.#id;
+  #openEvent(position: LogPosition, line: number): OpenEvent {
+    const host = this.#host;
+    const timeMs = this.#timeMs;
+    const serial = this.#serial;
     const before = host.clockMs;
     if (host.enter(timeMs, serial)) this.#boot(host);
-    if (host.clockMs !== before && this.#open.size > 0) this.#expire(host);
-    const key = keyOf(host, serial);
-    const stale = this.#open.get(key); // the same serial at another time: a boot, or a wrap of the 32 bits
-    if (stale !== undefined) this.#giveUp(stale);
-    if (this.#open.size >= OPEN_MAX) this.#giveUp(this.#open.values().next().value as OpenEvent);
-    const event = new OpenEvent(key, host, position, line);
-    event.exec.timeMs = timeMs;
-    event.exec.serial = serial;
-    this.#open.set(key, event);
+    if (this.#open.length > 0) {
+      if (host.clockMs !== before) {
+        this.#giveUpAll((event) => event.host === host && Math.abs(host.clockMs - event.openedMs) > WAIT_MS);
+      }
+      // The same serial at another time: a boot, or a wrap of the 32 bits.
+      this.#giveUpAll((event) => event.exec.serial === serial && event.host === host);
+      if (this.#open.length >= OPEN_MAX) this.#giveUp(this.#open[0] as OpenEvent);
+    }
+    const event = this.#spare.pop() ?? new OpenEvent(host, position);
+    event.begin(host, position, line, timeMs, serial);
+    this.#open.push(event);
     return event;
   }
 
   #boot(host: HostLog): void {
-    for (const event of this.#open.values()) if (event.host === host) this.#giveUp(event);
-    this.#events.push({ kind: "boot", node: host.name, timeMs: this.#id.timeMs });
+    this.#giveUpAll((event) => event.host === host);
+    this.#events.push({ kind: "boot", node: host.name, timeMs: this.#timeMs });
   }
 
   /** A complete event goes out, unless an older one of its own process or its parent's is still waiting. */
   #finish(event: OpenEvent): void {
-    if (this.#open.size > 1 && this.#waitsForOther(event)) return;
+    if (this.#open.length > 1 && this.#waitsForOther(event)) return;
     this.#emit(event);
   }
 
   #waitsForOther({ exec: { pid, ppid, timeMs, serial }, host }: OpenEvent): boolean {
-    for (const { hasSyscall, exec: other, host: otherHost } of this.#open.values()) {
+    for (const { hasSyscall, exec: other, host: otherHost } of this.#open) {
       if (!hasSyscall || (other.pid !== ppid && other.pid !== pid) || otherHost !== host) continue;
       if (other.timeMs < timeMs || (other.timeMs === timeMs && other.serial < serial)) return true;
     }
@@ -245,50 +275,46 @@ export class EventBuilder {
   }
 
   #emit(event: OpenEvent): void {
-    this.#open.delete(event.key);
-    this.#done.add(event.key, event.exec.timeMs);
+    const { exec } = event;
+    this.#close(event);
+    this.#done.add(keyOf(event.host, exec.serial), exec.timeMs);
     this.#counters.events_read += 1;
-    if (event.exec.cut || (event.exec.execve !== undefined && !event.hasAllArguments()))
+    if (exec.cut || (exec.execve !== undefined && !event.hasAllArguments()))
       this.#counters.arguments_truncated += 1;
     event.close();
-    this.#events.push(event.exec);
-    if (this.#open.size === 0) return;
-    for (const other of this.#open.values()) {
-      if (other.ended && other.isComplete() && !this.#waitsForOther(other)) {
-        this.#emit(other);
-        return;
-      }
-    }
+    this.#events.push(exec);
+    const next = this.#open.find((other) => other.ended && other.isComplete() && !this.#waitsForOther(other));
+    if (next !== undefined) this.#emit(next);
+  }
+
+  #close(event: OpenEvent): void {
+    event.out = true;
+    if (this.#open.at(-1) === event) this.#open.pop();
+    else this.#open.splice(this.#open.indexOf(event), 1);
+    this.#spare.push(event);
+  }
+
+  #giveUpAll(isMeant: (event: OpenEvent) => boolean): void {
+    if (this.#open.some(isMeant)) for (const event of this.#open.filter(isMeant)) this.#giveUp(event);
   }
 
   #giveUp(event: OpenEvent): void {
     if (event.out) return;
     if (!event.isComplete()) this.#counters.events_incomplete += 1;
     if (event.hasSyscall) this.#emit(event);
-    else this.#open.delete(event.key); // arguments without a process
-  }
-
-  #expire(host: HostLog): void {
-    for (const event of this.#open.values())
-      if (event.host === host && Math.abs(host.clockMs - event.openedMs) > WAIT_MS) this.#giveUp(event);
+    else this.#close(event); // arguments without a process
   }
 
   /** The clock of a live log's host need not be ours, so what counts is how long nothing came. */
   #expireIdle(nowMs: number): void {
-    for (const event of this.#open.values()) {
-      event.idleSinceMs ??= nowMs;
-      if (Math.abs(nowMs - event.idleSinceMs) >= WAIT_MS) this.#giveUp(event);
-    }
+    for (const event of this.#open) event.idleSinceMs ??= nowMs;
+    this.#giveUpAll(({ idleSinceMs = nowMs }) => Math.abs(nowMs - idleSinceMs) >= WAIT_MS);
   }
 
-  #hostOf(bytes: Buffer, start: number, end: number): HostLog {
-    const { name: known } = this.#host;
-    if (known !== undefined && known.length === end - start) {
-      let p = start;
-      while (p < end && bytes[p] === known.charCodeAt(p - start)) p += 1;
-      if (p === end) return this.#host;
-    }
-    const name = bytes.toString("latin1", start, end);
+  /** @param start,type of a line "node=NAME type=…" */
+  #hostOf(bytes: Buffer, start: number, type: number): HostLog {
+    const name = nodeBefore(bytes, start, type);
+    if (name === this.#host.name) return this.#host;
     let host = this.#hosts.get(name);
     if (host === undefined) {
       if (this.#hosts.size < HOSTS_MAX) {
@@ -296,7 +322,6 @@ export class EventBuilder {
         this.#hosts.set(name, host);
       } else host = new HostLog(name, HOSTS_MAX + 1);
     }
-    this.#host = host;
     return host;
   }
 
@@ -309,10 +334,4 @@ export class EventBuilder {
 
 function keyOf(host: HostLog, serial: number): number {
   return host.index * 2 ** 32 + serial;
-}
-
-/** Where the enriched part begins, or the end. */
-function trailerOf(bytes: Buffer, start: number, end: number): number {
-  const trailer = bytes.indexOf(0x1d, start);
-  return trailer === -1 || trailer > end ? end : trailer;
 }

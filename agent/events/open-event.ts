@@ -1,12 +1,15 @@
 /** An event some of whose records are still to come. Takes from each record what is wanted, as it is written. */
+
+import { holdsLastArgument, pathItem, type RecordIndex } from "../sources/record-index.ts";
 import type { LogPosition } from "../sources/source.ts";
+import { UNSET, valueEnd } from "../sources/syscall-record.ts";
 import { AuditExec, baseName, cutAt, type Image } from "./audit-exec.ts";
 import { executeArguments, titleArguments } from "./audit-text.ts";
 import type { HostLog } from "./host-log.ts";
-import { type SyscallRecord, valueEnd } from "./syscall-record.ts";
 import type { TextCache } from "./text-cache.ts";
 
 const ARGUMENTS_MAX = 1_048_576; // bytes of a list of arguments: a line with every package of a distribution fits
+const TRAILER = "\x1d"; // between what the kernel wrote and what auditd made of it: auditd.conf(5), log_format
 
 /** What is remembered of texts that come again and again. */
 export interface Texts {
@@ -16,44 +19,74 @@ export interface Texts {
 }
 
 export class OpenEvent {
-  readonly exec = new AuditExec();
-  readonly key: number;
-  readonly host: HostLog;
-  readonly openedMs: number; // by the host's clock, as far as was read then
-  readonly chunk: LogPosition; // of its first record
-  readonly offset: number; // in that chunk
+  exec = new AuditExec();
+  host: HostLog;
+  openedMs = 0; // by the host's clock, as far as was read then
+  chunk: LogPosition; // of its first record
+  offset = 0; // in that chunk
   idleSinceMs: number | undefined = undefined; // the first time that nothing more came
   hasSyscall = false;
   ended = false; // its last record came: all are there, if none is late or lost
-  out = false;
+  out = true;
   #items = 0;
   #loader = false; // PATH item 1 is the loader
   #argumentsWhole = false;
   #argumentsRead = 0; // how much of them was looked at
 
-  constructor(key: number, host: HostLog, chunk: LogPosition, offset: number) {
-    this.key = key;
+  constructor(host: HostLog, chunk: LogPosition) {
+    this.host = host;
+    this.chunk = chunk;
+  }
+
+  /** Begins anew, with an execution of its own. */
+  begin(host: HostLog, chunk: LogPosition, offset: number, timeMs: number, serial: number): void {
+    const exec = new AuditExec();
+    exec.node = host.name;
+    exec.timeMs = timeMs;
+    exec.serial = serial;
+    this.exec = exec;
     this.host = host;
     this.openedMs = host.clockMs;
     this.chunk = chunk;
     this.offset = offset;
-    this.exec.node = host.name;
+    this.idleSinceMs = undefined;
+    this.hasSyscall = false;
+    this.ended = false;
+    this.out = false;
+    this.#items = 0;
+    this.#loader = false;
+    this.#argumentsWhole = false;
+    this.#argumentsRead = 0;
   }
 
-  takeSyscall(record: SyscallRecord, bytes: Buffer, end: number, texts: Texts): void {
+  /** All of its records. */
+  takeWhole(index: RecordIndex, at: number, bytes: Buffer, texts: Texts): void {
+    this.takeSyscall(index, at, bytes, texts);
+    const directory = index.directories[at] as number;
+    const path = index.paths[at] as number;
+    const secondPath = index.secondPaths[at] as number;
+    if (directory !== 0) this.takeDirectory(bytes, directory, texts);
+    if (path !== 0) this.takePath(bytes, path);
+    if (secondPath !== 0) this.takePath(bytes, secondPath);
+    this.takeArguments(bytes, index.execves[at] as number, index.execveEnds[at] as number);
+    this.ended = true;
+  }
+
+  takeSyscall(index: RecordIndex, at: number, bytes: Buffer, texts: Texts): void {
     const { exec } = this;
     this.hasSyscall = true;
-    this.#items = record.items;
-    exec.pid = record.pid;
-    exec.ppid = record.ppid;
-    exec.uid = record.uid;
-    exec.auid = record.auid;
-    exec.ses = record.ses;
-    exec.tty = texts.terminals.of(bytes, record.ttyStart, record.ttyEnd);
-    exec.image = texts.images.of(bytes, record.exeStart, record.exeEnd);
+    this.#items = index.items[at] as number;
+    exec.pid = index.pids[at] as number;
+    exec.ppid = index.ppids[at] as number;
+    exec.uid = set(index.uids[at] as number);
+    exec.auid = set(index.auids[at] as number);
+    exec.ses = set(index.sessions[at] as number);
+    exec.tty = texts.terminals.of(bytes, index.ttys[at] as number, index.ttyEnds[at] as number);
+    exec.image = texts.images.of(bytes, index.executables[at] as number, index.executableEnds[at] as number);
     if (exec.image.packageTool) {
-      const trailer = bytes.indexOf(0x1d, record.exeEnd);
-      if (trailer !== -1 && trailer < end) exec.trailer = bytes.toString("latin1", trailer + 1, end);
+      const rest = bytes.toString("latin1", index.executableEnds[at], index.ends[at]);
+      const trailer = rest.indexOf(TRAILER);
+      if (trailer !== -1) exec.trailer = rest.slice(trailer + 1);
     }
   }
 
@@ -64,8 +97,10 @@ export class OpenEvent {
       exec.cut = true;
       return;
     }
-    const text = bytes.toString("latin1", body, end);
-    if (exec.execve === undefined) this.#argumentsWhole = holdsLastArgument(bytes, body, end);
+    let text = bytes.toString("latin1", body, end);
+    const trailer = text.indexOf(TRAILER);
+    if (trailer !== -1) text = text.slice(0, trailer);
+    if (exec.execve === undefined) this.#argumentsWhole = holdsLastArgument(bytes, body, body + text.length);
     exec.execve = exec.execve === undefined ? text : `${exec.execve}\n${text}`;
     if (exec.execve.length > ARGUMENTS_MAX) {
       exec.execve = exec.execve.slice(0, cutAt(exec.execve, ARGUMENTS_MAX));
@@ -82,8 +117,7 @@ export class OpenEvent {
    * is no script is item 0 itself, and one that is linked statically has no loader. fs/exec.c, fs/binfmt_elf.c.
    */
   takePath(bytes: Buffer, body: number): void {
-    const item = (bytes[body + 5] as number) - 0x30;
-    if (bytes[body + 6] !== 0x20) return;
+    const item = pathItem(bytes, body);
     const start = body + 12;
     if (item === 0 && this.#items !== 1) {
       const stop = valueEnd(bytes, start);
@@ -116,31 +150,14 @@ export class OpenEvent {
   /** Nothing more is taken: what is left is what is known. */
   close(): void {
     const { exec } = this;
-    this.out = true;
     if (this.#items === 1 || (this.#items === 2 && this.#loader)) exec.path = undefined;
     if (exec.execve === undefined && exec.title !== undefined && !isTitleOf(exec.title, exec.image))
       exec.title = undefined;
   }
 }
 
-/** Whether "argc=3 a0=… a1=… a2=…" ends in its last argument: the records are whole then, or an argument is long. */
-function holdsLastArgument(bytes: Buffer, body: number, end: number): boolean {
-  let argc = 0;
-  let p = body + 5;
-  for (; bytes[p] !== 0x20; p += 1) {
-    const digit = (bytes[p] as number) - 0x30;
-    if (p >= end || digit < 0 || digit > 9) return false;
-    argc = argc * 10 + digit;
-  }
-  p = end - 1;
-  while (p > body && bytes[p] !== 0x20) p -= 1;
-  let index = 0;
-  for (p += 2; p < end && bytes[p] !== 0x3d; p += 1) {
-    const digit = (bytes[p] as number) - 0x30;
-    if (digit < 0 || digit > 9) return false; // "a1[0]=": more of it may follow
-    index = index * 10 + digit;
-  }
-  return index + 1 >= argc;
+function set(id: number): number | undefined {
+  return id === UNSET ? undefined : id;
 }
 
 /** "/bin/true" is a tail of "/usr/bin/true": the program itself, by the name that leads to it where /bin is a link. */

@@ -3,27 +3,33 @@
  * ends: no record holds one, a crash leaves blocks of them (ext4(5), delayed allocation), and the record behind is whole.
  */
 import type { Counters } from "../counters.ts";
+import type { RecordIndex } from "./record-index.ts";
 
 const PIECE_BYTES = 1_048_576; // also the longest line: the kernel's are below 9 KiB (MAX_AUDIT_MESSAGE_LENGTH)
 /** So many bytes prove a place in a log: they hold the longest line, so a time and a serial that are nowhere else. */
 export const PROOF_BYTES = 16_384;
 
+export const LINE_BUFFER_BYTES = PROOF_BYTES + PIECE_BYTES;
+
 export interface Piece {
   readonly bytes: Buffer; // whole lines, valid until space() is called
   readonly offset: number; // of the first of them in the log
+  readonly index?: RecordIndex | undefined; // of its records, where they were looked for already
 }
 
 export class LineBuffer {
   readonly #counters: Counters;
-  readonly #bytes = Buffer.allocUnsafeSlow(PROOF_BYTES + PIECE_BYTES);
+  #bytes: Buffer;
   #base: number; // offset of the buffer's first byte in the log
   #given = 0; // bytes at the buffer's start that were handed out or skipped
   #held = 0; // bytes in the buffer
   #skipping = false; // inside a line that is too long
 
-  constructor(offset: number, counters: Counters) {
+  /** @param bytes LINE_BUFFER_BYTES, to work in */
+  constructor(offset: number, counters: Counters, bytes: Buffer = Buffer.allocUnsafeSlow(LINE_BUFFER_BYTES)) {
     this.#base = offset;
     this.#counters = counters;
+    this.#bytes = bytes;
   }
 
   /** Behind the last line that was handed out. */
@@ -46,11 +52,15 @@ export class LineBuffer {
     return this.#bytes.subarray(Math.max(0, this.#given - PROOF_BYTES), this.#given);
   }
 
-  /** Where to put what comes next; never empty. The piece handed out last is gone then. */
-  space(): Buffer {
+  /**
+   * Where to put what comes next; never empty. The piece handed out last is gone then.
+   * @param into other bytes to work in from now on, so that the piece stays
+   */
+  space(into: Buffer = this.#bytes): Buffer {
     this.#skipTooLong();
     const start = Math.max(0, this.#given - PROOF_BYTES);
-    this.#bytes.copyWithin(0, start, this.#held);
+    this.#bytes.copy(into, 0, start, this.#held);
+    this.#bytes = into;
     this.#base += start;
     this.#given -= start;
     this.#held -= start;

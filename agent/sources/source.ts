@@ -1,4 +1,5 @@
 /** A source observes the host and hands on what it saw, in order, without saying what it means. */
+import type { RecordIndex } from "./record-index.ts";
 
 /** Which file: it keeps its inode when it is renamed. stat(2) st_dev, st_ino. */
 export interface FileIdentity {
@@ -22,6 +23,7 @@ export interface LogObservation {
   readonly bytes: Buffer; // valid until the next observation is asked for: the source reuses it
   readonly position: LogPosition; // of the first byte
   readonly seen: boolean; // lies before the stored cursor: rebuilds the process table, is not judged again
+  readonly index?: RecordIndex | undefined; // of its records, as far as that goes; valid as long as the bytes
 }
 
 /** A process found in /proc. */

@@ -49,14 +49,16 @@ export class StoredLogSource implements Source {
       for (const [index, file] of this.#files.entries()) {
         const seenUntil =
           index < last ? Number.POSITIVE_INFINITY : index === last ? (cursor?.offset ?? 0) : 0;
-        for await (const { bytes, offset } of file.pieces()) {
+        for await (const { bytes, offset, index } of file.pieces()) {
           const position = { ...(file.identity ?? nowhere), offset };
           const cut =
             seenUntil >= offset + bytes.length
               ? bytes.length
               : bytes.subarray(0, Math.max(0, seenUntil - offset)).lastIndexOf(0x0a) + 1;
-          if (cut > 0) yield { kind: "log", bytes: bytes.subarray(0, cut), position, seen: true };
-          if (cut < bytes.length) {
+          if (cut === 0 || cut === bytes.length) {
+            yield { kind: "log", bytes, position, seen: cut > 0, index };
+          } else {
+            yield { kind: "log", bytes: bytes.subarray(0, cut), position, seen: true };
             const rest = { ...position, offset: offset + cut };
             yield { kind: "log", bytes: bytes.subarray(cut), position: rest, seen: false };
           }

@@ -45,7 +45,7 @@ export function kindOf(bytes: Buffer, at: number): number {
 }
 
 /** Whether "type=" stands there. */
-export function isType(bytes: Buffer, at: number): boolean {
+function isType(bytes: Buffer, at: number): boolean {
   return (
     bytes[at] === 0x74 &&
     bytes[at + 1] === 0x79 &&
@@ -56,7 +56,7 @@ export function isType(bytes: Buffer, at: number): boolean {
 }
 
 /** Where the id stands, behind " msg=audit("; -1 when that is not there. */
-export function idAfter(bytes: Buffer, type: number, kind: number): number {
+function idAfter(bytes: Buffer, type: number, kind: number): number {
   const id = type + (nameLengths[kind] as number) + 11;
   return bytes[id - 1] === 0x28 && bytes[id - 2] === 0x74 && bytes[id - 7] === 0x3d ? id : -1;
 }
@@ -64,7 +64,7 @@ export function idAfter(bytes: Buffer, type: number, kind: number): number {
 const node = "node=";
 
 /** Behind "node=NAME ", or -1 when it is not that. */
-export function afterNode(bytes: Buffer, line: number, end: number): number {
+function afterNode(bytes: Buffer, line: number, end: number): number {
   for (let index = 0; index < node.length; index += 1)
     if (bytes[line + index] !== node.charCodeAt(index)) return -1;
   let space = line + node.length;
@@ -72,48 +72,86 @@ export function afterNode(bytes: Buffer, line: number, end: number): number {
   return space < end ? space + 1 : -1;
 }
 
-/** The id read last. Reused for each record: take what is needed before the next. */
-export class RecordId {
+/** NAME of "node=NAME type=…". */
+export function nodeBefore(bytes: Buffer, line: number, type: number): string {
+  return bytes.toString("latin1", line + node.length, type - 1);
+}
+
+/** The head read last. Reused for each record: take what is needed before the next. */
+export class RecordHead {
   timeMs = 0;
   serial = 0;
+  type = 0; // where "type=" stands: behind the start of the line where "node=" does there
+  body = 0; // behind "audit(…): "
+  same = false; // id and host are those of the record before
+  #line = -1; // of the record before, whose type stands at `type`
+  #id = 0; // where its id stands,
+  #close = 0; // and the ")" behind it
 
-  /** Reads "seconds.milliseconds:serial)". @returns where the ")" stands, or -1 */
-  read(bytes: Buffer, start: number, end: number): number {
+  /** The next record stands in other bytes. */
+  forget(): void {
+    this.#line = -1;
+  }
+
+  /** @returns the record's kind; 0: not wanted; -1: the line is no record, or not the one that it says it is */
+  read(bytes: Buffer, line: number, end: number): number {
+    const type = bytes[line] === 0x74 ? line : afterNode(bytes, line, end);
+    if (type === -1 || !isType(bytes, type)) return -1;
+    const kind = kindOf(bytes, type + 5);
+    if (kind === 0) return 0;
+    const id = idAfter(bytes, type + 5, kind);
+    if (id === -1) return -1;
+    const close = id + this.#close - this.#id;
+    this.same =
+      this.#line !== -1 &&
+      bytes[close] === 0x29 &&
+      areSame(bytes, this.#id, id, close - id) &&
+      type - line === this.type - this.#line &&
+      (type === line || areSame(bytes, this.#line, line, type - line));
+    if (this.same) this.#close = close;
+    else if (!this.#readId(bytes, id, end)) return -1;
+    this.#line = line;
+    this.#id = id;
+    this.type = type;
+    this.body = this.#close + 3;
+    return kind;
+  }
+
+  /** Reads "seconds.milliseconds:serial)". */
+  #readId(bytes: Buffer, start: number, end: number): boolean {
     let seconds = 0;
     let p = start;
     for (; p < end && bytes[p] !== 0x2e; p += 1) {
       const digit = (bytes[p] as number) - 0x30;
-      if (digit < 0 || digit > 9) return -1;
+      if (digit < 0 || digit > 9) return false;
       seconds = seconds * 10 + digit;
     }
     const dot = p;
     let milliseconds = 0;
     for (p += 1; p < end && bytes[p] !== 0x3a; p += 1) {
       const digit = (bytes[p] as number) - 0x30;
-      if (digit < 0 || digit > 9) return -1;
+      if (digit < 0 || digit > 9) return false;
       milliseconds = milliseconds * 10 + digit;
     }
-    if (p - dot !== 4 || dot === start || dot - start > 11) return -1;
+    if (p - dot !== 4 || dot === start || dot - start > 11) return false;
     const colon = p;
     let serial = 0;
     for (p += 1; p < end && bytes[p] !== 0x29; p += 1) {
       const digit = (bytes[p] as number) - 0x30;
-      if (digit < 0 || digit > 9) return -1;
+      if (digit < 0 || digit > 9) return false;
       serial = serial * 10 + digit;
     }
-    if (p >= end || p === colon + 1 || p - colon > 11 || serial >= 2 ** 32) return -1;
+    if (p >= end || p === colon + 1 || p - colon > 11 || serial >= 2 ** 32) return false;
     this.timeMs = seconds * 1_000 + milliseconds;
     this.serial = serial;
-    return p;
+    this.#close = p;
+    return true;
   }
 }
 
-/** Whether two ids in the bytes are the same; where the first one's ")" stands, else -1. */
-export function sameId(bytes: Buffer, id: number, other: number, end: number): number {
-  for (let p = id, q = other; p < end; p += 1, q += 1) {
-    const byte = bytes[p];
-    if (byte !== bytes[q]) return -1;
-    if (byte === 0x29) return p;
-  }
-  return -1;
+/** From the end: what changes from one record to the next stands there. */
+function areSame(bytes: Buffer, a: number, b: number, length: number): boolean {
+  for (let index = length - 1; index >= 0; index -= 1)
+    if (bytes[a + index] !== bytes[b + index]) return false;
+  return true;
 }

@@ -6,21 +6,7 @@
 /** failed: an execution that did not happen, such as the misses of a search along PATH. broken: lacks what all have. */
 export type SyscallOutcome = "executed" | "failed" | "other" | "broken";
 
-/** What a successful execve(2) or execveat(2) said. Reused for each record: take what is needed before the next. */
-export class SyscallRecord {
-  items = 0; // PATH records of the event: a program, its loader; before them a script and its interpreters
-  pid = 0;
-  ppid = 0;
-  auid: number | undefined = undefined;
-  uid: number | undefined = undefined; // effective
-  ses: number | undefined = undefined;
-  ttyStart = 0; // bounds of values in the bytes, quotes included
-  ttyEnd = 0;
-  exeStart = 0;
-  exeEnd = 0;
-}
-
-const UNSET = 4294967295;
+export const UNSET = 4294967295; // a user or session that nobody set
 const PID_MAX = 2 ** 22; // PID_MAX_LIMIT, linux/threads.h
 
 /** (architecture, execve, execveat): kernel syscall tables; AUDIT_ARCH_* in uapi/linux/audit.h. */
@@ -80,23 +66,41 @@ function hexadecimal(bytes: Buffer, start: number): number {
   return value;
 }
 
-/** Reads the fields between `start` (after "audit(…): ") and `end` into `record`. */
+/** Where the fields of an execution go; bounds are of values in the bytes, quotes included. */
+export interface SyscallFields {
+  readonly items: Uint32Array; // PATH records of the event: a program, its loader; before them a script and its interpreters
+  readonly pids: Uint32Array;
+  readonly ppids: Uint32Array;
+  readonly auids: Uint32Array; // UNSET, and so below
+  readonly uids: Uint32Array; // effective
+  readonly sessions: Uint32Array;
+  readonly ttys: Uint32Array;
+  readonly ttyEnds: Uint32Array;
+  readonly executables: Uint32Array;
+  readonly executableEnds: Uint32Array;
+}
+
+/** Reads the fields between `start` (after "audit(…): ") and `end` into `fields` at `index`. */
 export function readExecSyscall(
   bytes: Buffer,
   start: number,
   end: number,
-  record: SyscallRecord,
+  fields: SyscallFields,
+  index: number,
 ): SyscallOutcome {
   let arch = 0;
   let call = -1;
   let success = false;
-  record.items = 0;
-  record.pid = -1;
-  record.ppid = -1;
-  record.auid = undefined;
-  record.uid = undefined;
-  record.ses = undefined;
-  record.ttyStart = record.ttyEnd = record.exeStart = record.exeEnd = 0;
+  let items = 0;
+  let pid = -1;
+  let ppid = -1;
+  let auid = UNSET;
+  let uid = UNSET;
+  let session = UNSET;
+  let tty = 0;
+  let ttyEnd = 0;
+  let executable = 0;
+  let executableEnd = 0;
   for (let p = start; p < end; p += 1) {
     // p is at the first letter of a name; each case leaves `at` inside or behind its value
     const first = bytes[p] as number;
@@ -106,7 +110,7 @@ export function readExecSyscall(
     if (first === 0x61) {
       // arch auid (a0 … a3 are registers)
       if (second === 0x72) arch = hexadecimal(bytes, p + 5);
-      else if (second === 0x75) record.auid = set(decimal(bytes, p + 5));
+      else if (second === 0x75) auid = decimal(bytes, p + 5);
     } else if (first === 0x73) {
       // syscall success ses (suid sgid subj)
       if (second === 0x79) {
@@ -115,34 +119,40 @@ export function readExecSyscall(
       } else if (second === 0x75 && bytes[p + 2] === 0x63) {
         success = bytes[bytes[p + 8] === 0x22 ? p + 9 : p + 8] === 0x79; // yes
         if (!success) return call === -1 ? "broken" : "failed";
-      } else if (second === 0x65 && bytes[p + 3] === 0x3d) record.ses = set(decimal(bytes, p + 4));
+      } else if (second === 0x65 && bytes[p + 3] === 0x3d) session = decimal(bytes, p + 4);
     } else if (first === 0x70) {
       // ppid pid (per)
-      if (second === 0x70) record.ppid = decimal(bytes, p + 5);
-      else if (second === 0x69) record.pid = decimal(bytes, p + 4);
-    } else if (first === 0x69) record.items = decimal(bytes, p + 6);
+      if (second === 0x70) ppid = decimal(bytes, p + 5);
+      else if (second === 0x69) pid = decimal(bytes, p + 4);
+    } else if (first === 0x69) items = decimal(bytes, p + 6);
     else if (first === 0x65) {
       // exe euid (egid exit)
-      if (second === 0x75) record.uid = set(decimal(bytes, p + 5));
+      if (second === 0x75) uid = decimal(bytes, p + 5);
       else if (second === 0x78 && bytes[p + 3] === 0x3d) {
-        record.exeStart = p + 4;
-        record.exeEnd = valueEnd(bytes, p + 4);
+        executable = p + 4;
+        executableEnd = valueEnd(bytes, p + 4);
         break; // what follows is the security label and the key
       }
     } else if (first === 0x74) {
       if (second !== 0x74) return "broken"; // "type=": another record begins in this line
-      record.ttyStart = p + 4;
-      record.ttyEnd = at = valueEnd(bytes, p + 4);
+      tty = p + 4;
+      ttyEnd = at = valueEnd(bytes, p + 4);
     }
     p = valueEnd(bytes, at);
     if (bytes[p] === 0x1d) break;
   }
-  const { pid, ppid } = record;
   const isWhole =
-    call !== -1 && success && pid > 0 && pid <= PID_MAX && ppid >= 0 && ppid <= PID_MAX && record.exeEnd > 0;
-  return isWhole ? "executed" : "broken";
-}
-
-function set(value: number): number | undefined {
-  return value === UNSET ? undefined : value;
+    call !== -1 && success && pid > 0 && pid <= PID_MAX && ppid >= 0 && ppid <= PID_MAX && executableEnd > 0;
+  if (!isWhole) return "broken";
+  fields.items[index] = items;
+  fields.pids[index] = pid;
+  fields.ppids[index] = ppid;
+  fields.auids[index] = auid;
+  fields.uids[index] = uid;
+  fields.sessions[index] = session;
+  fields.ttys[index] = tty;
+  fields.ttyEnds[index] = ttyEnd;
+  fields.executables[index] = executable;
+  fields.executableEnds[index] = executableEnd;
+  return "executed";
 }
