@@ -14,7 +14,8 @@ import { KinwatchError } from "./errors.ts";
 import { EventBuilder } from "./events/event-builder.ts";
 import type { ExecEvent, HostEvent } from "./events/exec-event.ts";
 import { PPID_UNKNOWN, unseenExec } from "./events/unseen-exec.ts";
-import { type ProcessImage, ProcessTable, type ProcessTableOptions } from "./lineage/process-table.ts";
+import type { ProcessImage } from "./lineage/process-image.ts";
+import { ProcessTable, type ProcessTableOptions } from "./lineage/process-table.ts";
 import type { Delivery } from "./outputs/delivery.ts";
 import {
   type Installation,
@@ -237,7 +238,8 @@ export class Pass {
     if (this.beganMs === 0) this.beganMs = event.timeMs;
     if (event.timeMs > this.timeMs) this.timeMs = event.timeMs;
     // By the events' own time, so that it does not depend on how they were read.
-    give(this.#installations.settled(event.timeMs, { name: event.node }), steps);
+    if (this.#installations.isDue(event.timeMs))
+      give(this.#installations.settled(event.timeMs, { name: event.node }), steps);
     if (event.kind === "boot") {
       this.#processes.reboot(event.node);
       return;

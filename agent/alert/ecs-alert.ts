@@ -1,7 +1,7 @@
 /** An installation by a new parent becomes one ECS document. */
 import { type Counters, lossNames } from "../counters.ts";
 import type { SoftwareUpdate } from "../events/exec-event.ts";
-import type { ProcessImage } from "../lineage/process-table.ts";
+import type { ProcessImage } from "../lineage/process-image.ts";
 import type { Installation } from "../packages/installation.ts";
 import { type Match, newParentRule, toldParent } from "../rules/new-parent.ts";
 import type { AlertDocument } from "./alert-document.ts";

@@ -1,5 +1,5 @@
 /** Executions and installations as ECS documents, whether or not they are worth an alert: for `kinwatch events`. */
-import type { ProcessImage } from "../lineage/process-table.ts";
+import type { ProcessImage } from "../lineage/process-image.ts";
 import { type Installation, rpmCommandOf } from "../packages/installation.ts";
 import type { RpmAliases } from "../packages/rpm-aliases.ts";
 import type { ExecutionDocument } from "./alert-document.ts";

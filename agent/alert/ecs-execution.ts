@@ -1,5 +1,5 @@
 /** The part of a document that says what was executed, by whose doing, where and as whom: the same in alerts and events. */
-import type { ProcessImage } from "../lineage/process-table.ts";
+import type { ProcessImage } from "../lineage/process-image.ts";
 import type { RpmCommandLine } from "../packages/rpm-command-line.ts";
 import { isService, toldParent, unresolvedReason } from "../rules/new-parent.ts";
 import type {

@@ -1,6 +1,6 @@
 /** A process image as ECS has it. Keywords longer than 1,024 characters would not be searchable: they are cut, visibly. */
 import { baseName } from "../events/audit-exec.ts";
-import type { ProcessImage } from "../lineage/process-table.ts";
+import type { ProcessImage } from "../lineage/process-image.ts";
 import type { AncestorDocument, ProcessDocument, UserDocument } from "./alert-document.ts";
 import { entityId } from "./alert-id.ts";
 

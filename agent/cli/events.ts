@@ -6,7 +6,7 @@ import type { ExecutionDocument } from "../alert/alert-document.ts";
 import { ecsEvent, ecsInstallation } from "../alert/ecs-event.ts";
 import { withOutcomePart } from "../alert/ecs-outcome.ts";
 import { newCounters } from "../counters.ts";
-import type { ProcessImage } from "../lineage/process-table.ts";
+import type { ProcessImage } from "../lineage/process-image.ts";
 import { Pass, type Step } from "../main.ts";
 import { eventLine } from "../outputs/event-text.ts";
 import { textOptions } from "../outputs/terminal.ts";

@@ -12,6 +12,7 @@
 export interface Life {
   bornBy: number; // the farthest that the counter can have come when it was born
   seen: number; // the counter had come this far, at least, when it was last known to live
+  doubtful: boolean; // what is seen next may correct it
 }
 
 const SPAN = 2 ** 23; // PID_MAX_LIMIT is 2^22: include/linux/threads.h
@@ -37,10 +38,10 @@ export class PidClock {
     const ahead = this.#next(pid, this.#place);
     const step = this.#between(this.#place, ahead);
     const reach = this.#reach;
-    if (pid > this.#place % SPAN && step <= reach) return this.#forward(ahead, step);
+    if (pid > pidOf(this.#place) && step <= reach) return this.#forward(ahead, step);
     const behind = ahead - SPAN;
     const waited = step > reach && this.#isOfLately(behind); // before it executed
-    const life = { bornBy: waited ? behind : ahead, seen: Math.max(0, behind) };
+    const life = { bornBy: waited ? behind : ahead, seen: Math.max(0, behind), doubtful: true };
     this.#mayLeap(ahead, life, waited ? WAITED : step > reach ? 3 : 2);
     return life;
   }
@@ -48,7 +49,7 @@ export class PidClock {
   /** A process that lives now, whenever it was born. */
   living(pid: number): Life {
     const seen = this.#place;
-    return { bornBy: pid > seen % SPAN ? this.#next(pid, seen) : seen, seen };
+    return { bornBy: pid > pidOf(seen) ? this.#next(pid, seen) : seen, seen, doubtful: false };
   }
 
   /** Whether the counter came by `pid` between two places: its owner may be another then. */
@@ -76,7 +77,7 @@ export class PidClock {
     this.#took(step);
     if (this.#leap !== undefined && (this.#leap.left-- === 0 || this.#leap.place <= this.#place))
       this.#leap = undefined;
-    return { bornBy: this.#place, seen: hidden ? seen : place };
+    return { bornBy: this.#place, seen: hidden ? seen : place, doubtful: false };
   }
 
   /** One far from the counter is an old process or a leap; several in a row that go on from each other are a leap. */
@@ -93,7 +94,7 @@ export class PidClock {
     if (leap.lives.length < needed) return;
     for (const one of leap.lives) one.seen = Math.max(one.seen, one.bornBy);
     this.#took(this.#between(this.#place, place));
-    if (Math.floor(place / SPAN) > Math.floor(this.#place / SPAN)) this.#top = this.#place % SPAN;
+    if (roundOf(place) > roundOf(this.#place)) this.#top = pidOf(this.#place);
     this.#leapt = { from: this.#place, to: place };
     this.#place = place;
     this.#leap = undefined;
@@ -114,24 +115,31 @@ export class PidClock {
 
   /** The first place of a pid behind another place. */
   #next(pid: number, since: number): number {
-    const round = Math.floor(since / SPAN);
-    return (since % SPAN < pid ? round : round + 1) * SPAN + pid;
+    const round = roundOf(since);
+    return (pidOf(since) < pid ? round : round + 1) * SPAN + pid;
   }
 
   /** How many pids the counter hands out from one place to another. */
   #between(from: number, to: number): number {
-    const rounds = Math.floor(to / SPAN) - Math.floor(from / SPAN);
+    const rounds = roundOf(to) - roundOf(from);
     if (rounds === 0) return to - from;
-    return (
-      Math.max(0, this.#top - (from % SPAN)) + Math.max(0, (to % SPAN) - FIRST) + (rounds - 1) * this.#round
-    );
+    return Math.max(0, this.#top - pidOf(from)) + Math.max(0, pidOf(to) - FIRST) + (rounds - 1) * this.#round;
   }
 
   get #round(): number {
-    return Math.max(1, (this.#top || this.#place % SPAN) - FIRST); // at least, until a whole one was seen
+    return Math.max(1, (this.#top || pidOf(this.#place)) - FIRST); // at least, until a whole one was seen
   }
 
   get #reach(): number {
     return STEP_MIN + STEPS * this.#step;
   }
+}
+
+function roundOf(place: number): number {
+  return Math.floor(place / SPAN);
+}
+
+/** Not by %, which takes as long as all the rest: a place has more than 32 bits. */
+function pidOf(place: number): number {
+  return place - roundOf(place) * SPAN;
 }

@@ -6,33 +6,14 @@
  * asked of /proc, whose start times settle it; what is left is unresolved, and says why. A wrong parent is never a guess's.
  */
 import type { Counters } from "../counters.ts";
+import { AuditExec } from "../events/audit-exec.ts";
 import type { ExecEvent } from "../events/exec-event.ts";
 import { procExec } from "../events/proc-exec.ts";
 import { unseenExec } from "../events/unseen-exec.ts";
 import type { ProcEntry } from "../sources/source.ts";
+import { ImageRows } from "./image-rows.ts";
 import { type Life, PidClock } from "./pid-clock.ts";
-
-/** inferred: ppid names pid 1 or a service manager, which started it or took it over; no record tells which. */
-export type Provenance = "recorded" | "procfs" | "inferred" | "unresolved";
-
-/** One process image. Links are cut when it falls out of the table; `parent` may be found when ancestors() asks for it. */
-export interface ProcessImage {
-  readonly exec: ExecEvent;
-  readonly life: Life; // shared by the images of one process
-  readonly provenance: Provenance; // how this image is known
-  parent: ProcessImage | undefined;
-  unresolved: UnresolvedReason | undefined; // why there is no parent
-  adopter: ProcessImage | undefined; // orphaned: who takes over processes whose parent died, and may have started this one
-  previous: ProcessImage | undefined; // the image that this process had before: exec without fork
-  asked: boolean; // /proc knows no more about its parent
-  used: boolean; // looked up as a parent since the clock's hand passed
-}
-
-/**
- * pid reused: the parent's pid may have gone to another process. orphaned: ppid names one that takes over processes whose
- * parent died. let go: pushed out by newer ones. none: pid 1 and the kernel's own.
- */
-export type UnresolvedReason = "not seen" | "pid reused" | "orphaned" | "let go" | "none";
+import type { ProcessImage, Provenance } from "./process-image.ts";
 
 export interface ProcessTableOptions {
   readonly processesMax: number;
@@ -53,8 +34,11 @@ const managers = /^(?:\/usr)?\/lib\/systemd\/systemd$/;
 const managersOwn = /^(?:\/usr)?(?:\/lib\/systemd\/systemd(?:-executor)?|\/sbin\/init)$/;
 
 export class ProcessTable {
-  readonly #images = new Map<number, ProcessImage>(); // the latest of each process, by node and pid
-  readonly #ring: ProcessImage[] = []; // all that hold links; each that is not in it holds none, so memory is bounded
+  readonly #latest = new Map<number, number>(); // the place of each process's latest image, by node and pid
+  // All that hold links, each at its place; one that is not in it holds none, so memory is bounded.
+  readonly #images: (ProcessImage | undefined)[] = []; // undefined: in its row, as nobody has referred to it yet
+  readonly #rows = new ImageRows();
+  readonly #keys: number[] = [];
   #hand = 0;
   readonly #clocks = new Map<string | undefined, PidClock>();
   readonly #nodes = new Map<string | undefined, number>([[undefined, 0]]); // as many as the event builder tells apart
@@ -67,20 +51,21 @@ export class ProcessTable {
   }
 
   get size(): number {
-    return this.#images.size;
+    return this.#latest.size;
   }
 
-  /** Enters an execution. */
+  /** Enters an execution. What is known of it later is known of the image that others link to, not always of this one. */
   add(exec: ExecEvent): ProcessImage {
     const key = this.#key(exec.node, exec.pid);
     const clock = this.#clock(exec.node);
-    const before = this.#images.get(key);
+    const place = this.#latest.get(key);
     const provenance = exec.source === "procfs" ? "procfs" : "recorded";
-    if (before === undefined || !this.#isSame(before, exec, clock)) {
+    if (place === undefined || !this.#isSame(place, exec, clock)) {
       const image = newImage(exec, clock.born(exec.pid), provenance);
       this.#findParent(image, clock);
       return this.#enter(key, image);
     }
+    const before = this.#at(place);
     const image = newImage(exec, before.life, provenance);
     image.previous = before;
     cutAfter(image, PREVIOUS_MAX);
@@ -94,8 +79,7 @@ export class ProcessTable {
 
   /** The image that a process has now, by a record that names it without its execution; from /proc if need be. */
   find(node: string | undefined, pid: number, executable: string, timeMs: number): ProcessImage | undefined {
-    const key = this.#key(node, pid);
-    const known = this.#images.get(key);
+    const known = this.#find(node, pid);
     if (known !== undefined) {
       // Another of the same pid and program would have been seen to execute it, unless it forked from one: not these.
       if (known.exec.executable === executable) return known;
@@ -108,7 +92,11 @@ export class ProcessTable {
 
   /** All processes are gone. */
   reboot(node: string | undefined): void {
-    for (const [key, image] of this.#images) if (image.exec.node === node) this.#images.delete(key);
+    for (const [key, place] of this.#latest) {
+      const image = this.#images[place];
+      if ((image === undefined ? this.#rows.nodeOf(place) : image.exec.node) === node)
+        this.#latest.delete(key);
+    }
     this.#clocks.delete(node);
   }
 
@@ -139,19 +127,27 @@ export class ProcessTable {
     return image.parent;
   }
 
-  /** Whether an execution is of the process that is recorded under its pid: exec without fork. */
-  #isSame(before: ProcessImage, exec: ExecEvent, clock: PidClock): boolean {
+  /** Whether an execution is of the process whose latest image is at a place: exec without fork. */
+  #isSame(place: number, exec: ExecEvent, clock: PidClock): boolean {
     if (exec.pid === 1) return true;
-    if (exec.startTimeMs !== undefined && before.exec.startTimeMs !== undefined)
+    const before = this.#images[place];
+    if (exec.startTimeMs !== undefined && before?.exec.startTimeMs !== undefined)
       return Math.abs(before.exec.startTimeMs - exec.startTimeMs) <= EXACT_MS;
-    const mayBeAnother = clock.mayBeAnother(exec.pid, before.life.seen, this.#isOfSameParent(before, exec));
-    return !mayBeAnother || (this.#isRecent(exec) && this.#livesSince(before));
+    const seen = before === undefined ? this.#rows.seenOf(place) : before.life.seen;
+    if (!clock.mayBeAnother(exec.pid, seen, this.#isOfSameParent(place, exec))) return true;
+    if (!this.#isRecent(exec)) return false;
+    const entry = this.#read(exec.node, exec.pid);
+    return entry !== undefined && began(entry, startOf(this.#at(place).exec));
   }
 
   /** The same process, not only the same pid: that may have a new owner as well. */
-  #isOfSameParent({ exec: { ppid }, parent }: ProcessImage, exec: ExecEvent): boolean {
-    if (parent === undefined || exec.ppid !== ppid) return false;
-    return this.#images.get(this.#key(exec.node, ppid))?.life === parent.life;
+  #isOfSameParent(place: number, { node, ppid }: ExecEvent): boolean {
+    const before = this.#images[place];
+    const parent = before === undefined ? this.#rows.parentOf(place) : before.parent;
+    if (parent === undefined) return false;
+    if (ppid !== (before === undefined ? this.#rows.ppidOf(place) : before.exec.ppid)) return false;
+    const latest = this.#latest.get(this.#key(node, ppid));
+    return latest !== undefined && this.#images[latest]?.life === parent.life; // in a row it has no child
   }
 
   #findParent(image: ProcessImage, clock: PidClock): void {
@@ -160,7 +156,7 @@ export class ProcessTable {
       image.unresolved = "none";
       return;
     }
-    const known = this.#images.get(this.#key(node, ppid));
+    const known = this.#find(node, ppid);
     if (known !== undefined && this.#isBelieved(known, image, clock)) {
       const parent = imageAt(known, image.exec);
       if (parent !== undefined) {
@@ -189,7 +185,7 @@ export class ProcessTable {
     const entry = this.#read(exec.node, exec.ppid);
     image.asked = true;
     if (entry === undefined || !began(entry, exec.timeMs)) return;
-    const known = this.#images.get(this.#key(exec.node, exec.ppid));
+    const known = this.#find(exec.node, exec.ppid);
     const recorded = known !== undefined && began(entry, startOf(known.exec));
     const parent = recorded ? imageAt(known, exec) : this.#enterProcess(entry, exec.node);
     if (parent !== undefined) this.#link(image, parent);
@@ -213,7 +209,7 @@ export class ProcessTable {
   #enterInit({ source, node }: ExecEvent): ProcessImage {
     const executable = "/sbin/init";
     const exec = unseenExec({ source, node, timeMs: 0, serial: 0, pid: 1, ppid: 0, executable, uid: 0 });
-    const image = newImage(exec, { bornBy: 0, seen: 0 }, "inferred");
+    const image = newImage(exec, { bornBy: 0, seen: 0, doubtful: false }, "inferred");
     image.unresolved = "none";
     return this.#enter(this.#key(node, 1), image);
   }
@@ -239,40 +235,59 @@ export class ProcessTable {
     return nowMs === undefined || exec.source === "procfs" || nowMs() - exec.timeMs < RECENT_MS;
   }
 
-  #livesSince({ exec }: ProcessImage): boolean {
-    const entry = this.#read(exec.node, exec.pid);
-    return entry !== undefined && began(entry, startOf(exec));
+  /** The latest image of a process. */
+  #find(node: string | undefined, pid: number): ProcessImage | undefined {
+    const place = this.#latest.get(this.#key(node, pid));
+    return place === undefined ? undefined : this.#at(place);
+  }
+
+  #at(place: number): ProcessImage {
+    this.#images[place] ??= this.#rows.take(place);
+    return this.#images[place];
+  }
+
+  #enter(key: number, image: ProcessImage): ProcessImage {
+    const place = this.#vacate(key);
+    this.#latest.set(key, place);
+    this.#keys[place] = key;
+    const { exec } = image;
+    const fits = exec instanceof AuditExec && exec.isPlain && !image.asked;
+    this.#images[place] = fits ? undefined : image;
+    if (fits) this.#rows.put(place, exec, image);
+    return image;
   }
 
   /** Second chance: an image that was looked up as a parent stays for another round of the hand. */
-  #enter(key: number, image: ProcessImage): ProcessImage {
-    this.#images.set(key, image);
-    if (this.#ring.length < this.#options.processesMax) {
-      this.#ring.push(image);
-      return image;
-    }
+  #vacate(key: number): number {
+    if (this.#images.length < this.#options.processesMax) return this.#images.length;
     for (;;) {
-      const at = this.#hand;
-      const old = this.#ring[at] as ProcessImage;
-      this.#hand = (at + 1) % this.#ring.length;
-      if (!old.used) {
-        this.#letGo(old);
-        this.#ring[at] = image;
-        return image;
+      const place = this.#hand;
+      const old = this.#images[place];
+      this.#hand = (place + 1) % this.#images.length;
+      if (!old?.used) {
+        this.#letGo(place, key);
+        return place;
       }
       old.used = false;
     }
   }
 
-  /** Its children keep this image, but not the ones behind it: else a chain of dead parents would live for ever. */
-  #letGo(image: ProcessImage): void {
-    image.parent = undefined;
-    image.adopter = undefined;
-    image.previous = undefined;
-    image.unresolved = image.unresolved === "none" ? "none" : "let go";
-    const key = this.#key(image.exec.node, image.exec.pid);
-    if (this.#images.get(key) !== image) return;
-    this.#images.delete(key);
+  /**
+   * Its children keep this image, but not the ones behind it: else a chain of dead parents would live for ever.
+   * @param key whose place it will be
+   */
+  #letGo(place: number, key: number): void {
+    const image = this.#images[place];
+    if (image === undefined) this.#rows.free(place);
+    else {
+      image.parent = undefined;
+      image.adopter = undefined;
+      image.previous = undefined;
+      image.unresolved = image.unresolved === "none" ? "none" : "let go";
+    }
+    const known = this.#keys[place] as number;
+    if (known === key || this.#latest.get(known) !== place) return;
+    this.#latest.delete(known);
     this.#counters.processes_evicted += 1;
   }
 

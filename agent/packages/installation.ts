@@ -7,7 +7,7 @@
  */
 import type { Counters } from "../counters.ts";
 import type { ExecEvent, SoftwareUpdate } from "../events/exec-event.ts";
-import type { ProcessImage } from "../lineage/process-table.ts";
+import type { ProcessImage } from "../lineage/process-image.ts";
 import type { RpmAliases } from "./rpm-aliases.ts";
 import { type RpmCommandLine, readRpmCommandLine } from "./rpm-command-line.ts";
 
@@ -83,12 +83,17 @@ export class InstallationJoin {
     return this.#announce(waiting);
   }
 
+  /** Whether there may be any whose outcome is known: asked at every event. */
+  isDue(nowMs: number): boolean {
+    return nowMs > this.#dueMs || this.#over.length > 0;
+  }
+
   /**
    * Those whose outcome is known, or will not come any more, by the time of an event.
    * @param node whose clock that is; left out: everybody's
    */
   settled(nowMs: number, node?: { readonly name: string | undefined }): Installation[] {
-    if (nowMs <= this.#dueMs && this.#over.length === 0) return []; // asked at every event
+    if (!this.isDue(nowMs)) return [];
     const settled = this.#end(
       (waiting) =>
         nowMs > dueMs(waiting) && (node === undefined || node.name === waiting.installation.image.exec.node),

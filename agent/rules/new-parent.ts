@@ -8,7 +8,7 @@
  *
  * A parent that nobody knows is never learned: it raises each time.
  */
-import type { ProcessImage } from "../lineage/process-table.ts";
+import type { ProcessImage } from "../lineage/process-image.ts";
 import type { Installation } from "../packages/installation.ts";
 
 export const newParentRule = {

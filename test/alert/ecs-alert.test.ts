@@ -5,7 +5,7 @@ import fc from "fast-check";
 import type { AlertDocument } from "../../agent/alert/alert-document.ts";
 import { ecsAlert, installationId, withOutcome } from "../../agent/alert/ecs-alert.ts";
 import { newCounters } from "../../agent/counters.ts";
-import type { ProcessImage } from "../../agent/lineage/process-table.ts";
+import type { ProcessImage } from "../../agent/lineage/process-image.ts";
 import { matchNewParent } from "../../agent/rules/new-parent.ts";
 import {
   completedAlert,

@@ -3,7 +3,7 @@ import type { AlertDocument, HostDocument } from "../../agent/alert/alert-docume
 import { type AlertContext, ecsAlert, withOutcome } from "../../agent/alert/ecs-alert.ts";
 import { newCounters } from "../../agent/counters.ts";
 import type { ExecEvent, SoftwareUpdate } from "../../agent/events/exec-event.ts";
-import type { ProcessImage } from "../../agent/lineage/process-table.ts";
+import type { ProcessImage } from "../../agent/lineage/process-image.ts";
 import type { Installation } from "../../agent/packages/installation.ts";
 import { rpmCommandOf } from "../../agent/packages/installation.ts";
 import { shippedAliases } from "../../agent/packages/shipped-aliases.ts";

@@ -1,6 +1,6 @@
 /** Executions, process images and records for tests of what comes behind the process table: only what a test is about is said. */
 import type { ExecEvent, SoftwareUpdate } from "../../agent/events/exec-event.ts";
-import type { ProcessImage } from "../../agent/lineage/process-table.ts";
+import type { ProcessImage } from "../../agent/lineage/process-image.ts";
 
 export const atMs = Date.UTC(2026, 10, 24, 12, 0, 0, 123);
 

@@ -4,11 +4,8 @@ import fc from "fast-check";
 import { newCounters } from "../../agent/counters.ts";
 import type { ExecEvent } from "../../agent/events/exec-event.ts";
 import { procExec } from "../../agent/events/proc-exec.ts";
-import {
-  type ProcessImage,
-  ProcessTable,
-  type ProcessTableOptions,
-} from "../../agent/lineage/process-table.ts";
+import type { ProcessImage } from "../../agent/lineage/process-image.ts";
+import { ProcessTable, type ProcessTableOptions } from "../../agent/lineage/process-table.ts";
 import type { ProcEntry } from "../../agent/sources/source.ts";
 import { atMs, execOf } from "../helpers/images.ts";
 import { seededRandom } from "../helpers/seeded-random.ts";

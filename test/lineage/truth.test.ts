@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { newCounters } from "../../agent/counters.ts";
-import type { ProcessImage } from "../../agent/lineage/process-table.ts";
+import type { ProcessImage } from "../../agent/lineage/process-image.ts";
 import { type Found, Pass } from "../../agent/main.ts";
 import { shippedAliases } from "../../agent/packages/shipped-aliases.ts";
 import { StoredLogSource } from "../../agent/sources/stored-logs.ts";

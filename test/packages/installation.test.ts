@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { type Counters, newCounters } from "../../agent/counters.ts";
 import type { ExecEvent } from "../../agent/events/exec-event.ts";
-import type { ProcessImage } from "../../agent/lineage/process-table.ts";
+import type { ProcessImage } from "../../agent/lineage/process-image.ts";
 import { type Installation, InstallationJoin } from "../../agent/packages/installation.ts";
 import { shippedAliases } from "../../agent/packages/shipped-aliases.ts";
 import { atMs, imageOf, scriptImage, updateOf } from "../helpers/images.ts";

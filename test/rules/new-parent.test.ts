@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ProcessImage } from "../../agent/lineage/process-table.ts";
+import type { ProcessImage } from "../../agent/lineage/process-image.ts";
 import type { Installation } from "../../agent/packages/installation.ts";
 import { readRpmCommandLine } from "../../agent/packages/rpm-command-line.ts";
 import { shippedAliases } from "../../agent/packages/shipped-aliases.ts";
