@@ -60,11 +60,11 @@ export interface KqlText extends KqlSpan {
 
 /**
  * Why a query cannot be served. `syntax`: Kibana would not take it either; `unserved`: it would, kinwatch does not;
- * `limit`: too long or too deep; `value`: its field cannot have such a value.
+ * `limit`: too long or too deep; `field`: nobody knows it, or it cannot have such a value.
  */
 export class KqlError extends Error implements KqlSpan {
   override readonly name = "KqlError";
-  readonly kind: "syntax" | "unserved" | "limit" | "value";
+  readonly kind: "syntax" | "unserved" | "limit" | "field";
   readonly start: number;
   readonly end: number;
   /**
