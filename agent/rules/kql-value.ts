@@ -16,8 +16,7 @@ const KEYWORD_MAX = 1_024;
 /** @throws KqlError when a field of this type cannot have such a value: Elasticsearch would refuse the query */
 export function compileValue(leaf: KqlLeaf, type: KqlType): ValueTest {
   if (type !== "keyword" && type !== "wildcard") return compileNumber(leaf, type);
-  const matches = compileText(leaf);
-  return ofText(type, matches);
+  return ofText(type, compileText(leaf));
 }
 
 /** One test for several values of which any will do. */
