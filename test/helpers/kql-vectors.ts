@@ -8,10 +8,10 @@ import type { KqlFields } from "../../agent/rules/kql-match.ts";
 import type { KqlValue } from "../../agent/rules/kql-value.ts";
 import { flatField, type KqlEvent } from "./kql.ts";
 
-const types = { w: "wildcard", n: "long", b: "boolean", d: "date" } as const;
+export const vectorTypes = { w: "wildcard", n: "long", b: "boolean", d: "date" } as const;
 
 export const vectorFields: KqlFields<KqlEvent> = (name) =>
-  flatField(name, name in types ? types[name as keyof typeof types] : "keyword");
+  flatField(name, name in vectorTypes ? vectorTypes[name as keyof typeof vectorTypes] : "keyword");
 
 export interface KqlVector {
   readonly why: string;
@@ -480,11 +480,18 @@ const typed: readonly KqlVector[] = [
     no: ["2026-01-30T23:59:59.999Z"],
   },
   {
-    why: "up to a month is up to its end",
+    why: "a month is its first day, as Elasticsearch has it",
     query: "d <= 2026-02",
     field: "d",
-    yes: ["2026-02-28T23:59:59.999Z"],
-    no: ["2026-03-01T00:00:00Z"],
+    yes: ["2026-02-01T23:59:59.999Z"],
+    no: ["2026-02-02T00:00:00Z"],
+  },
+  {
+    why: "a year is its first day too",
+    query: "d:2026",
+    field: "d",
+    yes: ["2026-01-01T00:00:00Z", "2026-01-01T23:59:59.999Z"],
+    no: ["2025-12-31T23:59:59.999Z", "2026-01-02T00:00:00Z"],
   },
   {
     why: "before a year",
