@@ -66,8 +66,8 @@ export class OpenEvent {
     const path = index.paths[at] as number;
     const secondPath = index.secondPaths[at] as number;
     if (directory !== 0) this.takeDirectory(bytes, directory, texts);
-    if (path !== 0) this.takePath(bytes, path);
     if (secondPath !== 0) this.takePath(bytes, secondPath);
+    if (path !== 0 && !this.#isProgramItself) this.takePath(bytes, path);
     this.takeArguments(bytes, index.execves[at] as number, index.execveEnds[at] as number);
     this.ended = true;
   }
@@ -133,6 +133,11 @@ export class OpenEvent {
     this.exec.title = bytes.toString("latin1", body + 10, valueEnd(bytes, body + 10));
   }
 
+  /** PATH item 0: no script. */
+  get #isProgramItself(): boolean {
+    return this.#items === 1 || (this.#items === 2 && this.#loader);
+  }
+
   isComplete(): boolean {
     return this.hasSyscall && this.exec.execve !== undefined && this.hasAllArguments();
   }
@@ -150,7 +155,7 @@ export class OpenEvent {
   /** Nothing more is taken: what is left is what is known. */
   close(): void {
     const { exec } = this;
-    if (this.#items === 1 || (this.#items === 2 && this.#loader)) exec.path = undefined;
+    if (this.#isProgramItself) exec.path = undefined;
     if (exec.execve === undefined && exec.title !== undefined && !isTitleOf(exec.title, exec.image))
       exec.title = undefined;
   }

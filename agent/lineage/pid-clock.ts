@@ -57,6 +57,11 @@ export class PidClock {
     return until >= this.#next(pid, since);
   }
 
+  /** Whether the counter came by `pid` since: who has it now is another, or lives long. */
+  cameBy(pid: number, since: number): boolean {
+    return this.#place >= this.#next(pid, since);
+  }
+
   /**
    * Whether a process that executes now can be another one than that which had its pid when the counter was at `since`.
    * @param sameParent a new owner would have to be its former owner's brother

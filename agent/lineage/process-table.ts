@@ -134,7 +134,9 @@ export class ProcessTable {
     if (exec.startTimeMs !== undefined && before?.exec.startTimeMs !== undefined)
       return Math.abs(before.exec.startTimeMs - exec.startTimeMs) <= EXACT_MS;
     const seen = before === undefined ? this.#rows.seenOf(place) : before.life.seen;
-    if (!clock.mayBeAnother(exec.pid, seen, this.#isOfSameParent(place, exec))) return true;
+    const mayBeAnother =
+      clock.cameBy(exec.pid, seen) || clock.mayBeAnother(exec.pid, seen, this.#isOfSameParent(place, exec));
+    if (!mayBeAnother) return true;
     if (!this.#isRecent(exec)) return false;
     const entry = this.#read(exec.node, exec.pid);
     return entry !== undefined && began(entry, startOf(this.#at(place).exec));

@@ -44,10 +44,10 @@ export class Database implements Disposable {
   /** All of `work` or nothing of it. */
   transaction<T>(work: () => T): T {
     assert(!this.#database.isTransaction, "a transaction inside another would end it");
-    this.exec("BEGIN IMMEDIATE");
+    this.run("BEGIN IMMEDIATE");
     try {
       const result = work();
-      this.exec("COMMIT");
+      this.run("COMMIT");
       return result;
     } catch (error) {
       // A full or failing disk may have undone it already. sqlite.org/lang_transaction.html, section 3.1
