@@ -23,10 +23,11 @@ export const counterNames = [
   "outcomes_late", // SOFTWARE_UPDATE records that came after an installation's time was up
   "alerts_raised",
   "alerts_learned", // a new parent taken for granted while learning
-  "outputs_failed", // an output refused an alert; it is kept and tried again
+  "outputs_failed", // an output refused an alert, or was slow to take it; it is kept and tried again
   "terms_let_go", // pushed out of the full list of what was seen
   "alerts_let_go", // pushed out of the full store, after their delivery
   "outbox_let_go", // not handed over any more: too many waited for an output that refuses
+  "log_lines_let_go", // lines of kinwatch's own log that standard error did not take
 ] as const;
 export type CounterName = (typeof counterNames)[number];
 

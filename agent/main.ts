@@ -48,6 +48,7 @@ export interface FlowOptions extends PassOptions {
   readonly malformed: (sample: string) => void;
 }
 
+const FINISH_MS = 2_000; // for outputs at a stop: systemctl and people wait for it
 const COMMIT_MS = 1_000; // how much reading a kill repeats; what is decided is committed at once
 
 /** Ends when the source ends: stored logs are read, or its stop signal came. What was decided is on disk then. */
@@ -157,7 +158,8 @@ export async function watch(options: FlowOptions): Promise<void> {
         behind &&= !read;
         options.caughtUp();
       }
-      await delivery.deliver(posted);
+      delivery.begin(posted);
+      if (startMs === undefined) await delivery.finish(); // reading goes at the pace of who reads us
     }
   } catch (error) {
     if (!(error instanceof KinwatchError && error.code.startsWith("KW_INPUT_"))) throw error;
@@ -166,7 +168,8 @@ export async function watch(options: FlowOptions): Promise<void> {
   const last = startMs === undefined ? pass.end() : [];
   await persist(() => commit(last, seen && startMs !== undefined));
   if (startMs === undefined) baseline.endHistory(pass.timeMs);
-  await delivery.deliver(true);
+  delivery.begin(true);
+  await delivery.finish(startMs === undefined ? undefined : FINISH_MS);
   if (broken !== undefined) throw broken;
 }
 
