@@ -7,7 +7,7 @@ import { alertLine, alertText } from "../outputs/alert-text.ts";
 import { textOptions } from "../outputs/terminal.ts";
 import { printable } from "../printable.ts";
 import { openStoreToRead, type Store } from "../store/store.ts";
-import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
+import { endWhenReaderLeaves, type Format, formatOf, formatOption, print } from "./format.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 
 interface Options extends SettingsOptions {
@@ -47,12 +47,15 @@ Examples:
   );
 }
 
-function listAlerts(options: Options): void {
+async function listAlerts(options: Options): Promise<void> {
   endWhenReaderLeaves(process.stdout);
   using store = open(options);
-  const documents = store.alerts();
-  for (const document of documents) process.stdout.write(`${short(document, options)}\n`);
-  if (documents.length === 0) process.stderr.write("kinwatch: no alerts so far\n");
+  let listed = 0;
+  for (const document of store.alerts()) {
+    await print(`${short(document, options)}\n`);
+    listed += 1;
+  }
+  if (listed === 0) process.stderr.write("kinwatch: no alerts so far\n");
 }
 
 function showAlert(id: string, options: Options): void {
@@ -79,7 +82,7 @@ async function followAlerts(options: Options): Promise<void> {
   process.stderr.write("kinwatch: following; Ctrl-C ends it\n");
   while (!stop.signal.aborted) {
     for (const { document, changed } of store.alertsSince(change)) {
-      process.stdout.write(long(document, options));
+      await print(long(document, options));
       change = changed;
     }
     await sleep(FOLLOW_MS, undefined, { signal: stop.signal }).catch(() => {});

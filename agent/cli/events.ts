@@ -1,5 +1,4 @@
 /** `kinwatch events`: what was executed and by whose doing, as ECS documents; only what touches packages, or all. */
-import { once } from "node:events";
 import { Command } from "commander";
 import packageFile from "../../package.json" with { type: "json" };
 import type { ExecutionDocument } from "../alert/alert-document.ts";
@@ -14,7 +13,7 @@ import { type Installation, rpmCommandOf } from "../packages/installation.ts";
 import { shippedAliases } from "../packages/shipped-aliases.ts";
 import { printable } from "../printable.ts";
 import { StoredLogSource } from "../sources/stored-logs.ts";
-import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
+import { endWhenReaderLeaves, type Format, formatOf, formatOption, print } from "./format.ts";
 import { Progress } from "./progress.ts";
 import { configOption, readSettings } from "./settings.ts";
 import { summary } from "./summary.ts";
@@ -69,10 +68,10 @@ async function events(files: readonly string[], { config, format, all = false }:
   );
   const begun = new Map<Installation, ExecutionDocument>(); // those that wait for their outcome: as many as the pass lets wait
   const pretty = formatOf(format) === "pretty";
-  const print = async (document: ExecutionDocument): Promise<void> => {
+  const tellOne = async (document: ExecutionDocument): Promise<void> => {
     progress.clear();
     const line = pretty ? eventLine(document, textOptions(process.stdout)) : JSON.stringify(document);
-    if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain");
+    await print(`${line}\n`);
   };
   const tell = async (steps: readonly Step[]): Promise<void> => {
     for (const step of steps) {
@@ -81,9 +80,9 @@ async function events(files: readonly string[], { config, format, all = false }:
       } else if (step.kind === "settled") {
         const document = begun.get(step.installation);
         begun.delete(step.installation);
-        if (document !== undefined) await print(withOutcomePart(document, step.installation.updates));
+        if (document !== undefined) await tellOne(withOutcomePart(document, step.installation.updates));
       } else if (all || touchesPackages(step.image)) {
-        await print(ecsEvent(step.image, { ...contextOf(step.ancestors), aliases: shippedAliases }));
+        await tellOne(ecsEvent(step.image, { ...contextOf(step.ancestors), aliases: shippedAliases }));
       }
     }
   };

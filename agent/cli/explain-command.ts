@@ -2,17 +2,16 @@
  * `kinwatch explain-command`: what a package tool's command line means, for people who ask why something did or did not
  * alert, and for tests. The aliases are those of this host and of ~/.popt, as rpm run by this user would read them.
  */
-import { once } from "node:events";
-import { Command, Option } from "commander";
-import { KinwatchError, systemCode } from "../errors.ts";
+import { Command } from "commander";
+import { KinwatchError } from "../errors.ts";
 import { readRpmAliases } from "../packages/popt-files.ts";
 import type { RpmAliases } from "../packages/rpm-aliases.ts";
 import { type RpmCommandLine, type RpmExecution, readRpmCommandLine } from "../packages/rpm-command-line.ts";
 import { printable } from "../printable.ts";
 import { readCommandLine } from "./command-line-input.ts";
+import { endWhenReaderLeaves, type Format, formatOf, formatOption, print } from "./format.ts";
 import { type InputLine, inputLines } from "./input-lines.ts";
 
-type Format = "pretty" | "ndjson";
 interface Options {
   readonly format?: Format;
   readonly stdin?: boolean;
@@ -25,9 +24,7 @@ export function explainCommand(): Command {
     .description("say what a package tool's command line means: its mode, and whether it installs")
     .argument("[argv...]", "the command line, argv[0] first, behind --")
     .option("--stdin", 'read a command line a line: {"argv":["rpm","-i","x"],"executable":"/usr/bin/rpm"}')
-    .addOption(
-      new Option("--format <format>", "pretty on a terminal, else ndjson").choices(["pretty", "ndjson"]),
-    )
+    .addOption(formatOption())
     .addHelpText(
       "after",
       `
@@ -65,12 +62,9 @@ async function explain(argv: readonly string[], options: Options): Promise<void>
     );
   }
   const aliases = readRpmAliases("/", process.env["HOME"]);
-  const format = options.format ?? (process.stdout.isTTY ? "pretty" : "ndjson");
+  const format = formatOf(options.format);
   const answer = (execution: RpmExecution) => `${write(read(execution, aliases), format)}\n`;
-  process.stdout.on("error", (error) => {
-    if (systemCode(error) !== "EPIPE") throw error;
-    process.exit(0); // who reads us has seen enough
-  });
+  endWhenReaderLeaves(process.stdout);
   if (options.stdin) await explainLines(inputLines(process.stdin), answer);
   else await print(answer({ argv, executable: undefined }));
 }
@@ -86,11 +80,6 @@ async function explainLines(lines: AsyncIterable<InputLine>, answer: (execution:
   }
   if (bad > complaintsMax) process.stderr.write(`kinwatch: KW_INPUT_INVALID: ${bad} bad lines in all\n`);
   if (bad > 0) process.exitCode = 2;
-}
-
-/** One whole line of output; waits where who reads it is slower than we are. */
-async function print(text: string): Promise<void> {
-  if (!process.stdout.write(text)) await once(process.stdout, "drain");
 }
 
 function read(execution: RpmExecution, aliases: RpmAliases): RpmCommandLine {
