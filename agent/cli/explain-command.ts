@@ -42,11 +42,14 @@ Answers are one a line in the order of the questions (ndjson), with these fields
   mode       install, upgrade, freshen, reinstall, erase, restore, query, verify, import, checksig, initdb, rebuilddb,
              eval, showrc, querytags, version, help, exec (an alias of this host leads to another program),
              rejected (rpm refuses it, or finds nothing to do), unknown (none of rpm's programs), and a few more
-  installs   would it change what is installed, given good packages
-  test       is it a dry run
+  installs   would it change what is installed, given good packages; null: not judged
+  test       is it a dry run; null: not judged
   packages   operands as typed; root, dbpath: of --root and --dbpath, or null
   flags      what is remarkable, such as altRoot, noSignature, posixUnknown (POSIXLY_CORRECT would change the reading)
-  certainty  certain: only rpm's own options and aliases; possible: an alias or another version can change it
+  certainty  certain: only rpm's own options and aliases; possible: an alias or another version can change it; null: not judged
+
+What runs no program of rpm's in the end (dnf, an alias to another program) is not judged by its command line: what it
+installs is known by rpm's audit records.
 
 Exit code 2: a line of the input could not be read; the others are answered all the same.`,
     )
@@ -82,41 +85,52 @@ async function explainLines(lines: AsyncIterable<InputLine>, answer: (execution:
   if (bad > 0) process.exitCode = 2;
 }
 
-function read(execution: RpmExecution, aliases: RpmAliases): RpmCommandLine {
+/** null: not judged, as what runs is none of rpm's programs. kinwatch knows what those install by rpm's records. */
+type Explanation = Omit<RpmCommandLine, "installs" | "test" | "certainty"> & {
+  readonly [Name in "installs" | "test" | "certainty"]: RpmCommandLine[Name] | null;
+};
+
+const notJudged = { installs: null, test: null, certainty: null } as const;
+
+function read(execution: RpmExecution, aliases: RpmAliases): Explanation {
   const line = readRpmCommandLine(execution, aliases);
-  if (line !== undefined) return line;
+  if (line !== undefined) return line.mode === "exec" ? { ...line, ...notJudged } : line;
   const program = (execution.executable || (execution.argv[0] ?? "")).split("/").at(-1) ?? "";
   return {
     argv: execution.argv,
     program,
     mode: "unknown",
-    installs: false,
-    test: false,
+    installs: null,
+    test: null,
     packages: [],
     root: null,
     dbpath: null,
     flags: [],
-    certainty: "possible", // dnf installs as well; kinwatch sees that by its records, not by its command line
+    certainty: null,
   };
 }
 
-function write(line: RpmCommandLine, format: Format): string {
+function write(line: Explanation, format: Format): string {
   return format === "ndjson" ? JSON.stringify(line) : pretty(line);
 }
 
-function pretty(line: RpmCommandLine): string {
-  const effect = line.installs ? "changes what is installed" : line.test ? "a dry run" : "installs nothing";
+function pretty(line: Explanation): string {
   const rows: readonly (readonly [name: string, text: string])[] = [
     ["program", printable(line.program, 200)],
-    ["mode", `${printable(line.mode, 200)}: ${effect}`],
+    ["mode", `${printable(line.mode, 200)}: ${effectOf(line)}`],
     ["packages", words(line.packages)],
     ["root", line.root === null ? "" : words([line.root])],
     ["dbpath", line.dbpath === null ? "" : words([line.dbpath])],
     ["flags", line.flags.join(" ")],
-    ["certainty", line.certainty],
+    ["certainty", line.certainty ?? ""],
   ];
   const shown = rows.filter(([, text]) => text !== "").map(([name, text]) => `  ${name.padEnd(9)}  ${text}`);
   return [words(line.argv), ...shown].join("\n");
+}
+
+function effectOf({ installs, test }: Explanation): string {
+  if (installs === null) return "not judged by its command line, but by the records of what it installs";
+  return installs ? "changes what is installed" : test ? "a dry run" : "installs nothing";
 }
 
 /** Words as a person would type them, but with control characters escaped and what is too long cut. */
