@@ -50,7 +50,8 @@ Examples:
 
 An installation is told when its outcome is known (event.action package-installed), every other execution at once (exec).
 With --all an rpm that installs is told twice: as an execution, and as an installation with its outcome.
-Exit code 2: a file could not be read to its end; what was found before it is shown.`,
+Files that cannot be read, or are no logs, are all named before anything is read.
+Exit code 2: those, or a file that could not be read to its end; what was found before it is shown.`,
     )
     .action(events);
 }

@@ -53,8 +53,9 @@ try {
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // it has said why
   if (error instanceof KinwatchError) {
-    // Only mistakes in a file come a line each, and what they quote is escaped already: toml-schema.ts.
-    const lines = error.code === "KW_CONFIG_INVALID" ? error.message.split("\n") : [error.message];
+    // Mistakes in a file, and bad files, come a line each, and what they quote is escaped already: toml-schema.ts, stored-file.ts.
+    const inLines = error.code === "KW_CONFIG_INVALID" || error.code.startsWith("KW_INPUT_");
+    const lines = inLines ? error.message.split("\n") : [error.message];
     const text = lines.map((line) => printable(line, 2_000)).join("\n");
     process.stderr.write(`kinwatch: ${text} (${error.code})\n`);
     return error.code === "KW_PROCFS_UNREADABLE" ? 3 : 2;

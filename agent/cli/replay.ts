@@ -60,7 +60,8 @@ Examples:
     kinwatch replay --format ndjson audit.log | jq -r '[.event.id, .process.parent.executable] | @tsv'
 
 A log holds no executions unless an audit rule asks for them: see kinwatch check.
-Exit code 2: a file could not be read to its end; what was found before it is shown.`,
+Files that cannot be read, or are no logs, are all named before anything is read.
+Exit code 2: those, or a file that could not be read to its end; what was found before it is shown.`,
     )
     .action(replay);
 }
