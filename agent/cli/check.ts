@@ -2,11 +2,13 @@
 import { hostname } from "node:os";
 import { styleText } from "node:util";
 import { Command } from "commander";
+import { KinwatchError } from "../errors.ts";
 import { checkHost, type Finding, type HostReport } from "../health/host-check.ts";
 import { type HostSurvey, surveyHost } from "../health/host-survey.ts";
 import { describeMachine } from "../health/machine.ts";
 import { fit, wrap } from "../outputs/text-width.ts";
 import { printable } from "../printable.ts";
+import { checkState } from "../store/state-file.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 
@@ -47,12 +49,22 @@ Exit code 0: this host is watched, perhaps with warnings. 3: it is not.`,
 async function check(options: Options): Promise<void> {
   const { source, state, output } = readSettings(options);
   endWhenReaderLeaves(process.stdout);
-  const survey = await surveyHost({ auditLog: source.audit_log, stateFolder: state.directory });
+  const database = databaseIn(state.directory);
+  const survey = await surveyHost({ auditLog: source.audit_log, stateFolder: state.directory, database });
   const wanted = { source: source.type, journald: output.journald.enabled, nowMs: Date.now() };
   const report = checkHost(survey, wanted);
   const forPeople = formatOf(options.format) === "pretty";
   process.stdout.write(forPeople ? pretty(report, survey, await describeMachine()) : documents(report));
   if (!report.watched) process.exitCode = 3;
+}
+
+function databaseIn(directory: string): HostSurvey["database"] {
+  try {
+    return checkState(directory);
+  } catch (error) {
+    if (error instanceof KinwatchError) return error;
+    throw error;
+  }
 }
 
 function documents(report: HostReport): string {
