@@ -7,6 +7,7 @@ import { alertLine, alertText } from "../outputs/alert-text.ts";
 import { textOptions } from "../outputs/terminal.ts";
 import { printable } from "../printable.ts";
 import { openStoreToRead, type Store } from "../store/store.ts";
+import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption, print } from "./format.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 
@@ -39,9 +40,9 @@ export function alertsCommand(): Command {
     `
 Examples:
   What happened lately:
-    kinwatch alerts list
+    ${kinwatch} alerts list
   The whole document of one, for a program:
-    kinwatch alerts show 019a --format ndjson | jq .process
+    ${kinwatch} alerts show 019a --format ndjson | jq .process
   In the journal the same alerts are found by:
     journalctl MESSAGE_ID=6b0f5e0c8d6a4f5bb3c1f27a9e54d2c8`,
   );
@@ -66,7 +67,7 @@ function showAlert(id: string, options: Options): void {
     throw new KinwatchError(
       "KW_ALERT_UNKNOWN",
       `${document === undefined ? "No alert has" : "More than one alert has"} an id that begins with ${printable(id, 100)}`,
-      "See kinwatch alerts list",
+      `See ${kinwatch} alerts list`,
     );
   }
   process.stdout.write(long(document, options));

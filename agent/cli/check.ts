@@ -9,6 +9,7 @@ import { describeMachine } from "../health/machine.ts";
 import { fit, wrap } from "../outputs/text-width.ts";
 import { printable } from "../printable.ts";
 import { checkState } from "../store/state-file.ts";
+import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 
@@ -33,12 +34,14 @@ export function checkCommand(): Command {
       `
 Examples:
   As root, who alone may ask audit for its rules:
-    kinwatch check
+    ${kinwatch} check
   For a script, what is wrong and nothing else:
-    kinwatch check --format ndjson | jq -r 'select(.status != "ok") | [.fact, .text] | @tsv'
+    ${kinwatch} check --format ndjson |
+      jq -r 'select(.status != "ok") | [.fact, .text] | @tsv'
 
-Nothing is changed. Lines that begin with $ cure what stands above them, as root; cure from the top, then check again.
-With ndjson the last document has "fact":"host", "watched" and "source": what kinwatch run would watch.
+Nothing is changed. Lines that begin with $ cure what stands above them, as
+root; cure from the top, then check again. With ndjson the last document has
+"fact":"host", "watched" and "source": what the daemon would watch.
 Each fact is explained in docs/check.md.
 
 Exit code 0: this host is watched, perhaps with warnings. 3: it is not.`,

@@ -13,6 +13,7 @@ import { type Installation, rpmCommandOf } from "../packages/installation.ts";
 import { shippedAliases } from "../packages/shipped-aliases.ts";
 import { printable } from "../printable.ts";
 import { StoredLogSource } from "../sources/stored-logs.ts";
+import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption, print } from "./format.ts";
 import { Progress } from "./progress.ts";
 import { configOption, readSettings } from "./settings.ts";
@@ -44,14 +45,17 @@ export function eventsCommand(): Command {
       `
 Examples:
   Who changed packages, and did it work?
-    kinwatch events /var/log/audit/audit.log*
+    ${kinwatch} events /var/log/audit/audit.log*
   Every execution below a login of user 1000, for a program:
-    kinwatch events --all --format ndjson audit.log | jq -c 'select(.kinwatch.login_user.id == "1000") | .process.args'
+    ${kinwatch} events --all --format ndjson audit.log |
+      jq -c 'select(.kinwatch.login_user.id == "1000") | .process.args'
 
-An installation is told when its outcome is known (event.action package-installed), every other execution at once (exec).
-With --all an rpm that installs is told twice: as an execution, and as an installation with its outcome.
-Files that cannot be read, or are no logs, are all named before anything is read.
-Exit code 2: those, or a file that could not be read to its end; what was found before it is shown.`,
+An installation is told when its outcome is known (event.action
+package-installed), every other execution at once (exec). With --all an rpm that
+installs is told twice: as an execution, and as an installation with outcome.
+Files that cannot be read, or are no logs, are all named before any is read.
+Exit code 2: those, or a file that could not be read to its end; what was found
+before it is shown.`,
     )
     .action(events);
 }

@@ -8,6 +8,7 @@ import { readRpmAliases } from "../packages/popt-files.ts";
 import type { RpmAliases } from "../packages/rpm-aliases.ts";
 import { type RpmCommandLine, type RpmExecution, readRpmCommandLine } from "../packages/rpm-command-line.ts";
 import { printable } from "../printable.ts";
+import { kinwatch } from "./checkout.ts";
 import { readCommandLine } from "./command-line-input.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption, print } from "./format.ts";
 import { type InputLine, inputLines } from "./input-lines.ts";
@@ -30,28 +31,35 @@ export function explainCommand(): Command {
       `
 Examples:
   What would this do?
-    kinwatch explain-command -- rpm -Uvh --root /mnt package.rpm
+    ${kinwatch} explain-command -- rpm -Uvh --root /mnt x.rpm
   Options and operands change places, and bundles are read as rpm reads them:
-    kinwatch explain-command -- rpm package.rpm -vhi
-  The file decides which program it is, argv[0] only what rpm makes of its own name:
-    echo '{"argv":["rpmquery","-i","x"],"executable":"/usr/bin/rpm"}' | kinwatch explain-command --stdin
+    ${kinwatch} explain-command -- rpm x.rpm -vhi
+  The file decides which program it is, argv[0] what rpm makes of its own name:
+    echo '{"argv":["rpmquery","-i","x"],"executable":"/usr/bin/rpm"}' |
+      ${kinwatch} explain-command --stdin
 
-Answers are one a line in the order of the questions (ndjson), with these fields:
+Answers are one a line in the order of the questions (ndjson), with the fields:
   argv       as asked
   program    the program that runs in the end: rpm, or rpmkeys behind --import
-  mode       install, upgrade, freshen, reinstall, erase, restore, query, verify, import, checksig, initdb, rebuilddb,
-             eval, showrc, querytags, version, help, exec (an alias of this host leads to another program),
-             rejected (rpm refuses it, or finds nothing to do), unknown (none of rpm's programs), and a few more
-  installs   would it change what is installed, given good packages; null: not judged
-  test       is it a dry run; null: not judged
+  mode       install, upgrade, freshen, reinstall, erase, restore, query,
+             verify, import, checksig, initdb, rebuilddb, eval, showrc,
+             querytags, version, help, exec (an alias of this host leads to
+             another program), rejected (rpm refuses it, or finds nothing to
+             do), unknown (none of rpm's programs), and a few more
+  installs   would it change what is installed, given good packages
+  test       is it a dry run
   packages   operands as typed; root, dbpath: of --root and --dbpath, or null
-  flags      what is remarkable, such as altRoot, noSignature, posixUnknown (POSIXLY_CORRECT would change the reading)
-  certainty  certain: only rpm's own options and aliases; possible: an alias or another version can change it; null: not judged
+  flags      what is remarkable, such as altRoot, noSignature, posixUnknown
+             (POSIXLY_CORRECT would change the reading)
+  certainty  certain: only rpm's own options and aliases; possible: an alias or
+             another version can change it
 
-What runs no program of rpm's in the end (dnf, an alias to another program) is not judged by its command line: what it
+What runs no program of rpm's in the end (dnf, an alias to another program) is
+not judged by its command line: installs, test and certainty are null. What it
 installs is known by rpm's audit records.
 
-Exit code 2: a line of the input could not be read; the others are answered all the same.`,
+Exit code 2: a line of the input could not be read; the others are answered all
+the same.`,
     )
     .action(explain);
 }
@@ -61,7 +69,7 @@ async function explain(argv: readonly string[], options: Options): Promise<void>
     throw new KinwatchError(
       "KW_ARGUMENT_INVALID",
       argv.length > 0 ? "Both --stdin and a command line were given" : "No command line was given",
-      "Give it behind --, as in: kinwatch explain-command -- rpm -i package.rpm; or give --stdin and no command line",
+      `Give it behind --, as in: ${kinwatch} explain-command -- rpm -i package.rpm; or give --stdin and no command line`,
     );
   }
   const aliases = readRpmAliases("/", process.env["HOME"]);

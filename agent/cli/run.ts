@@ -21,6 +21,7 @@ import { writeBeside } from "../outputs/write.ts";
 import { readRpmAliases } from "../packages/popt-files.ts";
 import { isAlive, readProcEntry } from "../sources/proc-entry.ts";
 import { Store } from "../store/store.ts";
+import { kinwatch } from "./checkout.ts";
 import { openSource } from "./open-source.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 
@@ -40,12 +41,16 @@ export function runCommand(): Command {
       `
 Examples:
   As a service does it:
-    kinwatch run --config /etc/kinwatch/kinwatch.toml
-  From a checkout: state in its .kinwatch/, alerts to the terminal and the journal:
+    ${kinwatch} run --config /etc/kinwatch/kinwatch.toml
+  From a checkout, with its state in .kinwatch/ and alerts on the terminal too:
     npm start
 
-It reads the audit log where that records executions, else /proc, and says which and why (see kinwatch check).
-It ends at SIGTERM or Ctrl-C. Exit code 2: it could not start, or its state is damaged; 3: this host cannot be watched.`,
+It reads the audit log where that records executions, else /proc, and says which
+and why. What can be done about it is told by:
+    ${kinwatch} check
+
+It ends at SIGTERM or Ctrl-C. Exit code 2: it could not start, or its state is
+damaged; 3: this host cannot be watched.`,
     )
     .action((options: SettingsOptions) => run(options).finally(exitSoon));
 }
@@ -66,7 +71,7 @@ async function run(options: SettingsOptions): Promise<void> {
     report: (error) => log.error("the audit log", { error }),
   });
   log.info(`watching ${source.description}`);
-  if (reason !== undefined) log.warn(`not the audit log: ${reason}; kinwatch check tells what to do`);
+  if (reason !== undefined) log.warn(`not the audit log: ${reason}; ${kinwatch} check tells what to do`);
   const delivery = new Delivery({
     store,
     outputs: outputsOf(config, log),

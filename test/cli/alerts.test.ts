@@ -83,7 +83,7 @@ test("kinwatch alerts show: one by its id or the beginning of it; an unknown or 
     const { status, stderr } = await kinwatch(["alerts", "show", id, "--state", state]);
     assert.equal(status, 2);
     assert.match(stderr, why);
-    assert.match(stderr, /KW_ALERT_UNKNOWN/);
+    assert.match(stderr, /See npm run -s kinwatch -- alerts list\. \(KW_ALERT_UNKNOWN\)/);
   }
 });
 

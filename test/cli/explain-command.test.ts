@@ -106,7 +106,7 @@ for (const args of [[], ["--stdin", "--", "rpm"]]) {
 }
 
 test("explain-command: --help teaches by example", () => {
-  assert.match(explain(["--help"]).stdout, /kinwatch explain-command -- rpm /);
+  assert.match(explain(["--help"]).stdout, /kinwatch -- explain-command -- rpm /);
 });
 
 test("inputLines(): lines over several pieces, characters too, and the last without a newline", async () => {
