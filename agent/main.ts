@@ -8,6 +8,7 @@
  */
 import type { AgentDocument, AlertDocument, HostDocument } from "./alert/alert-document.ts";
 import { ecsAlert, installationId, withOutcome } from "./alert/ecs-alert.ts";
+import type { NameUser } from "./alert/ecs-process.ts";
 import { Baseline, type Learn } from "./baseline/baseline.ts";
 import type { Counters } from "./counters.ts";
 import { KinwatchError } from "./errors.ts";
@@ -39,6 +40,7 @@ export interface FlowOptions extends PassOptions {
   /** The moment of the start; undefined: stored logs are read, and all is judged by their own time. */
   readonly startMs: number | undefined;
   readonly host: () => HostDocument | undefined;
+  readonly nameUser: NameUser;
   readonly agent: AgentDocument;
   /** Told each time that all there is has been read, at least once a second: the first time the host is watched. */
   readonly caughtUp: () => void;
@@ -85,6 +87,7 @@ export async function watch(options: FlowOptions): Promise<void> {
       {
         host: options.host(),
         agent: options.agent,
+        nameUser: options.nameUser,
         provider: source.name,
         nowMs: startMs === undefined ? undefined : Date.now(),
         ancestors,

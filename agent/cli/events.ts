@@ -109,5 +109,6 @@ function touchesPackages({ exec }: ProcessImage): boolean {
 
 function contextOf(ancestors: readonly ProcessImage[]) {
   const agent = { type: "kinwatch", version: packageFile.version } as const;
-  return { host: undefined, agent, provider: "files", nowMs: undefined, ancestors };
+  const nameUser = () => undefined;
+  return { host: undefined, agent, nameUser, provider: "files", nowMs: undefined, ancestors };
 }

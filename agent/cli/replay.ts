@@ -101,6 +101,7 @@ async function replay(files: readonly string[], options: Options): Promise<void>
     lineage: { processesMax: config.lineage.processes_max, readProcess: undefined },
     installations: { aliases: shippedAliases, isGone: undefined },
     host: () => undefined,
+    nameUser: () => undefined,
     agent: { type: "kinwatch", version: packageFile.version },
     caughtUp: () => {},
     stateRefused: async () => false,

@@ -9,6 +9,7 @@ import type { Config } from "../config.ts";
 import { type Counters, newCounters } from "../counters.ts";
 import { KinwatchError } from "../errors.ts";
 import { readHostFacts } from "../health/host-facts.ts";
+import { UserNames } from "../health/user-names.ts";
 import { type Logger, openLog } from "../log.ts";
 import { watch } from "../main.ts";
 import { Delivery } from "../outputs/delivery.ts";
@@ -79,6 +80,7 @@ async function run(options: SettingsOptions): Promise<void> {
     report: (name, error) => log.error(`an alert waits for ${name}`, { error }),
     slowMs: SLOW_MS,
   });
+  const users = new UserNames();
   let ready = false;
   await watch({
     source,
@@ -98,6 +100,7 @@ async function run(options: SettingsOptions): Promise<void> {
       isGone: ({ exec }) => isThisHost(exec.node) && !isAlive(exec.pid, exec.timeMs),
     },
     host: readHostFacts,
+    nameUser: (uid, node) => (isThisHost(node) ? users.of(uid) : undefined),
     agent: agentOf(store),
     caughtUp() {
       if (!ready) log.info(`ready after ${Date.now() - startMs} ms`);
