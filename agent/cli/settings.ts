@@ -15,7 +15,7 @@ export interface SettingsOptions {
 }
 
 export function configOption(): Option {
-  return new Option("--config <file>", "the configuration, instead of /etc/kinwatch/kinwatch.toml");
+  return new Option("--config <file>", "the configuration; docs/configuration.md says what holds without it");
 }
 
 export function stateOption(): Option {
