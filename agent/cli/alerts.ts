@@ -76,17 +76,15 @@ function showAlert(id: string, options: Options): void {
 async function followAlerts(options: Options): Promise<void> {
   endWhenReaderLeaves(process.stdout);
   using store = open(options);
-  const stop = new AbortController();
-  process.once("SIGINT", () => stop.abort());
-  process.once("SIGTERM", () => stop.abort());
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit());
   let change = store.lastChange();
   process.stderr.write("kinwatch: following; Ctrl-C ends it\n");
-  while (!stop.signal.aborted) {
+  for (;;) {
     for (const { document, changed } of store.alertsSince(change)) {
       await print(long(document, options));
       change = changed;
     }
-    await sleep(FOLLOW_MS, undefined, { signal: stop.signal }).catch(() => {});
+    await sleep(FOLLOW_MS);
   }
 }
 

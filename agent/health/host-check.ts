@@ -99,7 +99,8 @@ const judges: Readonly<Record<Fact, (survey: HostSurvey, options: CheckOptions) 
     if (database === "sound") return ok("sound");
     const { code, message } = database;
     if (code === "KW_STATE_LOCKED") return warning(message);
-    const cure = code === "KW_STATE_CORRUPT" ? [`mv ${quoted(folder)} ${quoted(`${folder}.damaged`)}`] : [];
+    const cure =
+      code === "KW_STATE_CORRUPT" ? [`mv -T ${quoted(folder)} ${quoted(`${folder}.damaged`)}`] : [];
     return failed(message, cure);
   },
 };

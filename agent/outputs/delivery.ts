@@ -38,6 +38,7 @@ export class Delivery {
   readonly #options: DeliveryOptions;
   readonly #ways: readonly Way[];
   readonly #nowMs: () => number;
+  #isOver = false;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
@@ -68,7 +69,7 @@ export class Delivery {
 
   /**
    * Until each output has taken all or refused.
-   * @param limitMs what is not taken by then stays in the store; left out: no limit
+   * @param limitMs for the last time: what is not taken by then stays in the store; left out: as long as it takes
    * @throws what report() throws
    */
   async finish(limitMs?: number): Promise<void> {
@@ -77,6 +78,7 @@ export class Delivery {
     await Promise.race([timeIsUp, Promise.all(this.#ways.map(({ done }) => done))]);
     clearTimeout(timer);
     for (const way of this.#ways) this.#letGo(way); // of one that is at it still
+    this.#isOver = limitMs !== undefined;
   }
 
   async #deliver(way: Way): Promise<void> {
@@ -87,6 +89,7 @@ export class Delivery {
         way.waiting = rows.length > 0;
         for (const row of rows) {
           await this.#hand(way.output, row);
+          if (this.#isOver) return; // too late: it is handed over again after the next start
           way.taken.push(row.sequence);
         }
         if (this.#letGo(way)) way.backoffMs = BACKOFF_MS_MIN;
@@ -141,6 +144,7 @@ export class Delivery {
   }
 
   #failed(output: Output, error: unknown): void {
+    if (this.#isOver) return;
     this.#options.counters.outputs_failed += 1;
     this.#options.report(output.name, error);
   }

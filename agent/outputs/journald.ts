@@ -98,7 +98,11 @@ function shorter({ args: _, command_line, ...process }: ProcessDocument): Proces
 
 /** Ends the process at once: process.exit() would wait for a call into a journal that was stopped. _exit(2) */
 export function exitBeside(code: number): void {
-  loadKoffi().load("libc.so.6").func("_exit", "void", ["int"])(code);
+  try {
+    loadKoffi().load("libc.so.6").func("_exit", "void", ["int"])(code);
+  } catch {
+    process.exit(code); // without native code no such call can be on its way
+  }
 }
 
 /** Native code, loaded for those who use it only. */

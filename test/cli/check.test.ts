@@ -102,7 +102,7 @@ test("kinwatch check: a database that a start would refuse fails, with the cure;
   const { status, text } = await database();
   assert.equal(status, 3);
   assert.match(text, /^FAILED {3}database .*damaged/s);
-  assert.ok(text.includes(`$ mv ${state} ${state}.damaged`), text);
+  assert.ok(text.includes(`$ mv -T ${state} ${state}.damaged`), text);
   assert.ok(readFileSync(join(state, "kinwatch.db")).equals(bytes), "it is as it was");
 });
 

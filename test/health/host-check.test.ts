@@ -336,7 +336,7 @@ const rows: readonly Row[] = [
     fact: "database",
     status: "failed",
     text: /^It is damaged\. Move it away\.$/,
-    cure: /^mv \/var\/lib\/kinwatch \/var\/lib\/kinwatch\.damaged$/,
+    cure: /^mv -T \/var\/lib\/kinwatch \/var\/lib\/kinwatch\.damaged$/,
   },
   {
     why: "of a newer kinwatch",

@@ -162,7 +162,7 @@ function slowWorld(slowMs?: number) {
 }
 
 test("Delivery: one that does not take an alert holds up neither the others nor the end, and loses none", async () => {
-  const { slow, journald, delivery, post, left } = slowWorld();
+  const { store, counters, slow, journald, errors, delivery, post, left } = slowWorld();
   post("a");
   post("b");
   delivery.begin(true);
@@ -174,13 +174,26 @@ test("Delivery: one that does not take an alert holds up neither the others nor 
   await delivery.finish(10);
   assert.deepEqual(journald.taken, ["raised a", "raised b", "raised c"]);
   assert.deepEqual(slow.begun, ["a", "b"], "each once, and none before the one before it was taken");
-  assert.deepEqual(left(), ["b", "c"], "what was taken is not handed over again after a stop");
+  assert.deepEqual(left(), ["b", "c"], "what was taken is not handed over again");
+  slow.take();
+  await setImmediate();
+  assert.deepEqual(
+    [slow.begun, left()],
+    [
+      ["a", "b"],
+      ["b", "c"],
+    ],
+    "what comes too late is as if it had not",
+  );
+  const next = new Delivery({ store, outputs: [slow, journald], counters, report: assert.fail });
+  next.begin(false);
+  await setImmediate();
   slow.take();
   await setImmediate();
   slow.take();
-  await delivery.finish();
-  assert.deepEqual(slow.begun, ["a", "b", "c"]);
-  assert.deepEqual(left(), []);
+  await next.finish();
+  assert.deepEqual(slow.begun, ["a", "b", "b", "c"]);
+  assert.deepEqual([left(), errors], [[], []]);
 });
 
 test("Delivery: an alert that is not taken for long is reported once, and waited for", async () => {
