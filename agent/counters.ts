@@ -21,12 +21,14 @@ export const counterNames = [
   "installs_read", // package installations
   "installs_without_outcome", // no SOFTWARE_UPDATE record came in time
   "outcomes_late", // SOFTWARE_UPDATE records that came after an installation's time was up
+  "outcomes_let_go", // SOFTWARE_UPDATE records beyond the most that are kept of one installation
   "alerts_raised",
   "alerts_learned", // a new parent taken for granted while learning
-  "outputs_failed", // an output refused an alert; it is kept and tried again
+  "outputs_failed", // an output refused an alert, or was slow to take it; it is kept and tried again
   "terms_let_go", // pushed out of the full list of what was seen
   "alerts_let_go", // pushed out of the full store, after their delivery
   "outbox_let_go", // not handed over any more: too many waited for an output that refuses
+  "log_lines_let_go", // lines of kinwatch's own log that standard error did not take
 ] as const;
 export type CounterName = (typeof counterNames)[number];
 
@@ -46,4 +48,5 @@ export const lossNames = [
   "logs_lost",
   "processes_evicted",
   "processes_missed",
+  "outcomes_let_go",
 ] as const satisfies readonly CounterName[];

@@ -8,6 +8,7 @@
  */
 import type { AgentDocument, AlertDocument, HostDocument } from "./alert/alert-document.ts";
 import { ecsAlert, installationId, withOutcome } from "./alert/ecs-alert.ts";
+import type { NameUser } from "./alert/ecs-process.ts";
 import { Baseline, type Learn } from "./baseline/baseline.ts";
 import type { Counters } from "./counters.ts";
 import { KinwatchError } from "./errors.ts";
@@ -40,6 +41,7 @@ export interface FlowOptions extends PassOptions {
   /** The moment of the start; undefined: stored logs are read, and all is judged by their own time. */
   readonly startMs: number | undefined;
   readonly host: () => HostDocument | undefined;
+  readonly nameUser: NameUser;
   readonly agent: AgentDocument;
   /** Told each time that all there is has been read, at least once a second: the first time the host is watched. */
   readonly caughtUp: () => void;
@@ -49,6 +51,7 @@ export interface FlowOptions extends PassOptions {
   readonly malformed: (sample: string) => void;
 }
 
+const FINISH_MS = 2_000; // for outputs at a stop: systemctl and people wait for it
 const COMMIT_MS = 1_000; // how much reading a kill repeats; what is decided is committed at once
 
 /** Ends when the source ends: stored logs are read, or its stop signal came. What was decided is on disk then. */
@@ -85,6 +88,7 @@ export async function watch(options: FlowOptions): Promise<void> {
       {
         host: options.host(),
         agent: options.agent,
+        nameUser: options.nameUser,
         provider: source.name,
         nowMs: startMs === undefined ? undefined : Date.now(),
         ancestors,
@@ -158,7 +162,8 @@ export async function watch(options: FlowOptions): Promise<void> {
         behind &&= !read;
         options.caughtUp();
       }
-      await delivery.deliver(posted);
+      delivery.begin(posted);
+      if (startMs === undefined) await delivery.finish(); // reading goes at the pace of who reads us
     }
   } catch (error) {
     if (!(error instanceof KinwatchError && error.code.startsWith("KW_INPUT_"))) throw error;
@@ -167,7 +172,8 @@ export async function watch(options: FlowOptions): Promise<void> {
   const last = startMs === undefined ? pass.end() : [];
   await persist(() => commit(last, seen && startMs !== undefined));
   if (startMs === undefined) baseline.endHistory(pass.timeMs);
-  await delivery.deliver(true);
+  delivery.begin(true);
+  await delivery.finish(startMs === undefined ? undefined : FINISH_MS);
   if (broken !== undefined) throw broken;
 }
 

@@ -9,13 +9,14 @@ import type {
   LineageDocument,
   RpmDocument,
 } from "./alert-document.ts";
-import { ancestorDocument, keyword, processDocument, userPart } from "./ecs-process.ts";
+import { ancestorDocument, keyword, loginOf, type NameUser, processDocument, userOf } from "./ecs-process.ts";
 
 export const ecsVersion = "9.4.0";
 
 export interface DocumentContext {
   readonly host: HostDocument | undefined; // this host; undefined: stored logs, whose records alone name one
   readonly agent: AgentDocument;
+  readonly nameUser: NameUser;
   readonly provider: string; // the source's name
   readonly nowMs: number | undefined; // undefined: a stored log, decided when it happened
   readonly ancestors: readonly ProcessImage[]; // of the process that executes or installs, its parent first
@@ -30,32 +31,33 @@ export type ExecutionPart = Pick<
 
 export function executionPart(
   image: ProcessImage,
-  { host: thisHost, agent }: DocumentContext,
+  { host: thisHost, agent, nameUser }: DocumentContext,
 ): ExecutionPart {
   const { exec } = image;
   const parent = toldParent(image);
-  const { uid, auid, userName, loginName } = exec;
-  const process = processDocument(image);
+  const process = processDocument(image, nameUser);
   const host = hostOf(exec.node, thisHost);
-  const users = [userName, loginName, numeral(uid), numeral(auid)].filter((user) => user !== undefined);
+  const user = userOf(exec, nameUser);
+  const login = loginOf(exec, nameUser);
+  const users = [user?.name, login?.name, user?.id, login?.id].filter((name) => name !== undefined);
   return {
     ecs: { version: ecsVersion },
-    process: parent === undefined ? process : { ...process, parent: processDocument(parent) },
-    ...userPart(uid, userName),
+    process: parent === undefined ? process : { ...process, parent: processDocument(parent, nameUser) },
+    ...(user === undefined ? {} : { user }),
     ...(host === undefined ? {} : { host }),
     agent,
     related: {
-      user: [...new Set(users.map((user) => keyword(user)))],
+      user: [...new Set(users)],
       hosts: host === undefined ? [] : [host.name],
     },
   };
 }
 
-export function lineagePart(image: ProcessImage, { ancestors }: DocumentContext): LineageDocument {
+export function lineagePart(image: ProcessImage, { ancestors, nameUser }: DocumentContext): LineageDocument {
   const { exec, parent } = image;
-  const { auid, loginName, ses, deleted, argumentsFrom, argumentsComplete, source, serial, node } = exec;
+  const { ses, deleted, argumentsFrom, argumentsComplete, source, serial, node } = exec;
   const reason = unresolvedReason(image);
-  const login = userPart(auid, loginName).user;
+  const login = loginOf(exec, nameUser);
   return {
     parent_provenance:
       reason !== undefined ? "unresolved" : isService(image) ? "inferred" : (parent ?? image).provenance,
@@ -100,8 +102,4 @@ function previousOf(image: ProcessImage): ProcessImage[] {
   const images: ProcessImage[] = [];
   for (let at = image.previous; at !== undefined; at = at.previous) images.push(at);
   return images;
-}
-
-function numeral(id: number | undefined): string | undefined {
-  return id === undefined ? undefined : String(id);
 }

@@ -1,5 +1,6 @@
 /** A process image as ECS has it. Keywords longer than 1,024 characters would not be searchable: they are cut, visibly. */
 import { baseName } from "../events/audit-exec.ts";
+import type { ExecEvent } from "../events/exec-event.ts";
 import type { ProcessImage } from "../lineage/process-image.ts";
 import type { AncestorDocument, ProcessDocument, UserDocument } from "./alert-document.ts";
 import { entityId } from "./alert-id.ts";
@@ -21,8 +22,12 @@ export function commandLine(args: readonly string[]): string {
   return keyword(words.join(" "), COMMAND_LINE_MAX);
 }
 
-export function processDocument(image: ProcessImage): ProcessDocument {
-  const { executable, args, workingDirectory, pid, timeMs, source, tty, uid, userName } = image.exec;
+/** What a user of a host is called: of this one, or of another that a log names. undefined: nobody knows */
+export type NameUser = (uid: number, node: string | undefined) => string | undefined;
+
+export function processDocument(image: ProcessImage, nameUser: NameUser): ProcessDocument {
+  const { executable, args, workingDirectory, pid, timeMs, source, tty } = image.exec;
+  const user = userOf(image.exec, nameUser);
   const device = tty === undefined ? undefined : deviceOf(tty);
   return {
     entity_id: entityOf(image),
@@ -39,7 +44,7 @@ export function processDocument(image: ProcessImage): ProcessDocument {
     ...(timeMs === 0 ? {} : { start: new Date(timeMs).toISOString() }),
     ...(source === "procfs" ? {} : { interactive: tty !== undefined }),
     ...(device === undefined ? {} : { tty: { char_device: device } }),
-    ...userPart(uid, userName),
+    ...(user === undefined ? {} : { user }),
   };
 }
 
@@ -57,9 +62,20 @@ export function ancestorDocument(image: ProcessImage): AncestorDocument {
   };
 }
 
-export function userPart(uid: number | undefined, name: string | undefined): { user?: UserDocument } {
-  if (uid === undefined) return {};
-  return { user: { id: String(uid), ...(name === undefined ? {} : { name: keyword(name) }) } };
+/** Whom it runs as; by the name that its source told, else by the one that it has on its host now. */
+export function userOf({ uid, userName, node }: ExecEvent, nameUser: NameUser): UserDocument | undefined {
+  return userDocument(uid, userName ?? (uid === undefined ? undefined : nameUser(uid, node)));
+}
+
+/** The same of who logged in. */
+export function loginOf({ auid, loginName, node }: ExecEvent, nameUser: NameUser): UserDocument | undefined {
+  return userDocument(auid, loginName ?? (auid === undefined ? undefined : nameUser(auid, node)));
+}
+
+function userDocument(id: number | undefined, name: string | undefined): UserDocument | undefined {
+  return id === undefined
+    ? undefined
+    : { id: String(id), ...(name === undefined ? {} : { name: keyword(name) }) };
 }
 
 /** The same for an image wherever it is named: as the process, a parent or an ancestor. */

@@ -7,7 +7,8 @@ import { alertLine, alertText } from "../outputs/alert-text.ts";
 import { textOptions } from "../outputs/terminal.ts";
 import { printable } from "../printable.ts";
 import { openStoreToRead, type Store } from "../store/store.ts";
-import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
+import { kinwatch } from "./checkout.ts";
+import { endWhenReaderLeaves, type Format, formatOf, formatOption, print } from "./format.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 
 interface Options extends SettingsOptions {
@@ -39,20 +40,23 @@ export function alertsCommand(): Command {
     `
 Examples:
   What happened lately:
-    kinwatch alerts list
+    ${kinwatch} alerts list
   The whole document of one, for a program:
-    kinwatch alerts show 019a --format ndjson | jq .process
+    ${kinwatch} alerts show 019a --format ndjson | jq .process
   In the journal the same alerts are found by:
     journalctl MESSAGE_ID=6b0f5e0c8d6a4f5bb3c1f27a9e54d2c8`,
   );
 }
 
-function listAlerts(options: Options): void {
+async function listAlerts(options: Options): Promise<void> {
   endWhenReaderLeaves(process.stdout);
   using store = open(options);
-  const documents = store.alerts();
-  for (const document of documents) process.stdout.write(`${short(document, options)}\n`);
-  if (documents.length === 0) process.stderr.write("kinwatch: no alerts so far\n");
+  let listed = 0;
+  for (const document of store.alerts()) {
+    await print(`${short(document, options)}\n`);
+    listed += 1;
+  }
+  if (listed === 0) process.stderr.write("kinwatch: no alerts so far\n");
 }
 
 function showAlert(id: string, options: Options): void {
@@ -63,7 +67,7 @@ function showAlert(id: string, options: Options): void {
     throw new KinwatchError(
       "KW_ALERT_UNKNOWN",
       `${document === undefined ? "No alert has" : "More than one alert has"} an id that begins with ${printable(id, 100)}`,
-      "See kinwatch alerts list",
+      `See ${kinwatch} alerts list`,
     );
   }
   process.stdout.write(long(document, options));
@@ -72,17 +76,15 @@ function showAlert(id: string, options: Options): void {
 async function followAlerts(options: Options): Promise<void> {
   endWhenReaderLeaves(process.stdout);
   using store = open(options);
-  const stop = new AbortController();
-  process.once("SIGINT", () => stop.abort());
-  process.once("SIGTERM", () => stop.abort());
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit());
   let change = store.lastChange();
   process.stderr.write("kinwatch: following; Ctrl-C ends it\n");
-  while (!stop.signal.aborted) {
+  for (;;) {
     for (const { document, changed } of store.alertsSince(change)) {
-      process.stdout.write(long(document, options));
+      await print(long(document, options));
       change = changed;
     }
-    await sleep(FOLLOW_MS, undefined, { signal: stop.signal }).catch(() => {});
+    await sleep(FOLLOW_MS);
   }
 }
 

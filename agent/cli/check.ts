@@ -2,11 +2,14 @@
 import { hostname } from "node:os";
 import { styleText } from "node:util";
 import { Command } from "commander";
+import { KinwatchError } from "../errors.ts";
 import { checkHost, type Finding, type HostReport } from "../health/host-check.ts";
 import { type HostSurvey, surveyHost } from "../health/host-survey.ts";
 import { describeMachine } from "../health/machine.ts";
 import { fit, wrap } from "../outputs/text-width.ts";
 import { printable } from "../printable.ts";
+import { checkState } from "../store/state-file.ts";
+import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 
@@ -31,12 +34,14 @@ export function checkCommand(): Command {
       `
 Examples:
   As root, who alone may ask audit for its rules:
-    kinwatch check
+    ${kinwatch} check
   For a script, what is wrong and nothing else:
-    kinwatch check --format ndjson | jq -r 'select(.status != "ok") | [.fact, .text] | @tsv'
+    ${kinwatch} check --format ndjson |
+      jq -r 'select(.status != "ok") | [.fact, .text] | @tsv'
 
-Nothing is changed. Lines that begin with $ cure what stands above them, as root; cure from the top, then check again.
-With ndjson the last document has "fact":"host", "watched" and "source": what kinwatch run would watch.
+Nothing is changed. Lines that begin with $ cure what stands above them, as
+root; cure from the top, then check again. With ndjson the last document has
+"fact":"host", "watched" and "source": what the daemon would watch.
 Each fact is explained in docs/check.md.
 
 Exit code 0: this host is watched, perhaps with warnings. 3: it is not.`,
@@ -47,12 +52,22 @@ Exit code 0: this host is watched, perhaps with warnings. 3: it is not.`,
 async function check(options: Options): Promise<void> {
   const { source, state, output } = readSettings(options);
   endWhenReaderLeaves(process.stdout);
-  const survey = await surveyHost({ auditLog: source.audit_log, stateFolder: state.directory });
+  const database = databaseIn(state.directory);
+  const survey = await surveyHost({ auditLog: source.audit_log, stateFolder: state.directory, database });
   const wanted = { source: source.type, journald: output.journald.enabled, nowMs: Date.now() };
   const report = checkHost(survey, wanted);
   const forPeople = formatOf(options.format) === "pretty";
   process.stdout.write(forPeople ? pretty(report, survey, await describeMachine()) : documents(report));
   if (!report.watched) process.exitCode = 3;
+}
+
+function databaseIn(directory: string): HostSurvey["database"] {
+  try {
+    return checkState(directory);
+  } catch (error) {
+    if (error instanceof KinwatchError) return error;
+    throw error;
+  }
 }
 
 function documents(report: HostReport): string {

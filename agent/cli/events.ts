@@ -1,5 +1,4 @@
 /** `kinwatch events`: what was executed and by whose doing, as ECS documents; only what touches packages, or all. */
-import { once } from "node:events";
 import { Command } from "commander";
 import packageFile from "../../package.json" with { type: "json" };
 import type { ExecutionDocument } from "../alert/alert-document.ts";
@@ -14,7 +13,8 @@ import { type Installation, rpmCommandOf } from "../packages/installation.ts";
 import { shippedAliases } from "../packages/shipped-aliases.ts";
 import { printable } from "../printable.ts";
 import { StoredLogSource } from "../sources/stored-logs.ts";
-import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
+import { kinwatch } from "./checkout.ts";
+import { endWhenReaderLeaves, type Format, formatOf, formatOption, print } from "./format.ts";
 import { Progress } from "./progress.ts";
 import { configOption, readSettings } from "./settings.ts";
 import { summary } from "./summary.ts";
@@ -45,13 +45,17 @@ export function eventsCommand(): Command {
       `
 Examples:
   Who changed packages, and did it work?
-    kinwatch events /var/log/audit/audit.log*
+    ${kinwatch} events /var/log/audit/audit.log*
   Every execution below a login of user 1000, for a program:
-    kinwatch events --all --format ndjson audit.log | jq -c 'select(.kinwatch.login_user.id == "1000") | .process.args'
+    ${kinwatch} events --all --format ndjson audit.log |
+      jq -c 'select(.kinwatch.login_user.id == "1000") | .process.args'
 
-An installation is told when its outcome is known (event.action package-installed), every other execution at once (exec).
-With --all an rpm that installs is told twice: as an execution, and as an installation with its outcome.
-Exit code 2: a file could not be read to its end; what was found before it is shown.`,
+An installation is told when its outcome is known (event.action
+package-installed), every other execution at once (exec). With --all an rpm that
+installs is told twice: as an execution, and as an installation with outcome.
+Files that cannot be read, or are no logs, are all named before any is read.
+Exit code 2: those, or a file that could not be read to its end; what was found
+before it is shown.`,
     )
     .action(events);
 }
@@ -69,10 +73,10 @@ async function events(files: readonly string[], { config, format, all = false }:
   );
   const begun = new Map<Installation, ExecutionDocument>(); // those that wait for their outcome: as many as the pass lets wait
   const pretty = formatOf(format) === "pretty";
-  const print = async (document: ExecutionDocument): Promise<void> => {
+  const tellOne = async (document: ExecutionDocument): Promise<void> => {
     progress.clear();
     const line = pretty ? eventLine(document, textOptions(process.stdout)) : JSON.stringify(document);
-    if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain");
+    await print(`${line}\n`);
   };
   const tell = async (steps: readonly Step[]): Promise<void> => {
     for (const step of steps) {
@@ -81,9 +85,9 @@ async function events(files: readonly string[], { config, format, all = false }:
       } else if (step.kind === "settled") {
         const document = begun.get(step.installation);
         begun.delete(step.installation);
-        if (document !== undefined) await print(withOutcomePart(document, step.installation.updates));
+        if (document !== undefined) await tellOne(withOutcomePart(document, step.installation.updates));
       } else if (all || touchesPackages(step.image)) {
-        await print(ecsEvent(step.image, { ...contextOf(step.ancestors), aliases: shippedAliases }));
+        await tellOne(ecsEvent(step.image, { ...contextOf(step.ancestors), aliases: shippedAliases }));
       }
     }
   };
@@ -105,5 +109,6 @@ function touchesPackages({ exec }: ProcessImage): boolean {
 
 function contextOf(ancestors: readonly ProcessImage[]) {
   const agent = { type: "kinwatch", version: packageFile.version } as const;
-  return { host: undefined, agent, provider: "files", nowMs: undefined, ancestors };
+  const nameUser = () => undefined;
+  return { host: undefined, agent, nameUser, provider: "files", nowMs: undefined, ancestors };
 }

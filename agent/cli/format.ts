@@ -1,4 +1,5 @@
 /** How a command writes its answer: for people where a person looks on, else for programs. */
+import { once } from "node:events";
 import { Option } from "commander";
 import { systemCode } from "../errors.ts";
 
@@ -10,6 +11,11 @@ export function formatOption(): Option {
 
 export function formatOf(asked: Format | undefined): Format {
   return asked ?? (process.stdout.isTTY ? "pretty" : "ndjson");
+}
+
+/** One whole piece of output; waits where who reads it is slower than we are. */
+export async function print(text: string): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, "drain");
 }
 
 /** `kinwatch … | head` is no failure: who reads us has seen enough. */

@@ -6,6 +6,7 @@ import { Command, CommanderError } from "commander";
 import packageFile from "../../package.json" with { type: "json" };
 import { KinwatchError } from "../errors.ts";
 import { printable } from "../printable.ts";
+import { kinwatch } from "./checkout.ts";
 
 /** Each command brings what it needs; only the one that is run is loaded. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
@@ -18,7 +19,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   "explain-command": async () => (await import("./explain-command.ts")).explainCommand(),
 };
 
-const program = new Command("kinwatch")
+const program = new Command(kinwatch)
   .description("alerts when a package is installed by a parent process that this host has not seen doing so")
   .version(packageFile.version)
   .addHelpText(
@@ -26,13 +27,13 @@ const program = new Command("kinwatch")
     `
 Examples:
   Can this host be watched, and what is missing?
-    kinwatch check
+    ${kinwatch} check
   Watch it, with alerts to the terminal and the journal:
-    kinwatch run
+    ${kinwatch} run
   What would have alerted in the logs that are still there?
-    kinwatch replay /var/log/audit/audit.log*
+    ${kinwatch} replay /var/log/audit/audit.log*
 
-Each command teaches by its own examples: kinwatch COMMAND --help`,
+Each command teaches by its own examples: ${kinwatch} COMMAND --help`,
   );
 /** commander asks each command by itself what to do at a mistake. */
 function throwMistakes(command: Command): void {
@@ -53,8 +54,9 @@ try {
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // it has said why
   if (error instanceof KinwatchError) {
-    // Only mistakes in a file come a line each, and what they quote is escaped already: toml-schema.ts.
-    const lines = error.code === "KW_CONFIG_INVALID" ? error.message.split("\n") : [error.message];
+    // Mistakes in a file, and bad files, come a line each, and what they quote is escaped already: toml-schema.ts, stored-file.ts.
+    const inLines = error.code === "KW_CONFIG_INVALID" || error.code.startsWith("KW_INPUT_");
+    const lines = inLines ? error.message.split("\n") : [error.message];
     const text = lines.map((line) => printable(line, 2_000)).join("\n");
     process.stderr.write(`kinwatch: ${text} (${error.code})\n`);
     return error.code === "KW_PROCFS_UNREADABLE" ? 3 : 2;

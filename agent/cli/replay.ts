@@ -16,6 +16,7 @@ import { shippedAliases } from "../packages/shipped-aliases.ts";
 import { printable } from "../printable.ts";
 import { StoredLogSource } from "../sources/stored-logs.ts";
 import { Store } from "../store/store.ts";
+import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
 import { Progress } from "./progress.ts";
 import { configOption, readSettings } from "./settings.ts";
@@ -50,17 +51,23 @@ export function replayCommand(): Command {
       "after",
       `
 Examples:
-  Every parent that installed a package for the first time in the logs of this host:
-    kinwatch replay /var/log/audit/audit.log*
+  Every parent that installed a package for the first time in these logs:
+    ${kinwatch} replay /var/log/audit/audit.log*
   Take the first week for granted, and look at what was new after it:
-    kinwatch replay --learn 7d audit.log.gz
+    ${kinwatch} replay --learn 7d audit.log.gz
   Make a baseline of old logs, then judge new ones by it:
-    kinwatch replay --state base --learn history old/*.zst && kinwatch replay --state base new.log
+    ${kinwatch} replay --state base --learn history old/*
+    ${kinwatch} replay --state base new.log
   For programs, one ECS document a line:
-    kinwatch replay --format ndjson audit.log | jq -r '[.event.id, .process.parent.executable] | @tsv'
+    ${kinwatch} replay --format ndjson audit.log |
+      jq -r '[.event.id, .process.parent.executable] | @tsv'
 
-A log holds no executions unless an audit rule asks for them: see kinwatch check.
-Exit code 2: a file could not be read to its end; what was found before it is shown.`,
+A log holds no executions unless an audit rule asks for them. Whether one does:
+    ${kinwatch} check
+
+Files that cannot be read, or are no logs, are all named before any is read.
+Exit code 2: those, or a file that could not be read to its end; what was found
+before it is shown.`,
     )
     .action(replay);
 }
@@ -94,6 +101,7 @@ async function replay(files: readonly string[], options: Options): Promise<void>
     lineage: { processesMax: config.lineage.processes_max, readProcess: undefined },
     installations: { aliases: shippedAliases, isGone: undefined },
     host: () => undefined,
+    nameUser: () => undefined,
     agent: { type: "kinwatch", version: packageFile.version },
     caughtUp: () => {},
     stateRefused: async () => false,

@@ -6,23 +6,30 @@ import { Command } from "commander";
 import packageFile from "../../package.json" with { type: "json" };
 import type { AgentDocument } from "../alert/alert-document.ts";
 import type { Config } from "../config.ts";
-import { newCounters } from "../counters.ts";
+import { type Counters, newCounters } from "../counters.ts";
 import { KinwatchError } from "../errors.ts";
 import { readHostFacts } from "../health/host-facts.ts";
+import { UserNames } from "../health/user-names.ts";
 import { type Logger, openLog } from "../log.ts";
 import { watch } from "../main.ts";
 import { Delivery } from "../outputs/delivery.ts";
-import { journaldOutput } from "../outputs/journald.ts";
+import { exitBeside, journaldOutput } from "../outputs/journald.ts";
 import { ndjsonOutput } from "../outputs/ndjson.ts";
 import type { Output } from "../outputs/output.ts";
 import { terminalOutput } from "../outputs/terminal.ts";
+import { UnblockedFile } from "../outputs/unblocked-file.ts";
+import { writeBeside } from "../outputs/write.ts";
 import { readRpmAliases } from "../packages/popt-files.ts";
 import { isAlive, readProcEntry } from "../sources/proc-entry.ts";
 import { Store } from "../store/store.ts";
+import { kinwatch } from "./checkout.ts";
 import { openSource } from "./open-source.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 
 const STATE_RETRY_MS = 1_000;
+const SLOW_MS = 10_000; // who scrolls back through a screen needs less
+const EXIT_MS = 500; // for what still goes out when all is over
+const LOG_LINES_MAX = 200; // some screens; more would tell a person who comes back no more
 const passing: ReadonlySet<string> = new Set(["KW_STATE_UNUSABLE", "KW_STATE_LOCKED"]); // a full disk, a long backup
 
 export function runCommand(): Command {
@@ -35,14 +42,18 @@ export function runCommand(): Command {
       `
 Examples:
   As a service does it:
-    kinwatch run --config /etc/kinwatch/kinwatch.toml
-  From a checkout: state in its .kinwatch/, alerts to the terminal and the journal:
+    ${kinwatch} run --config /etc/kinwatch/kinwatch.toml
+  From a checkout, with its state in .kinwatch/ and alerts on the terminal too:
     npm start
 
-It reads the audit log where that records executions, else /proc, and says which and why (see kinwatch check).
-It ends at SIGTERM or Ctrl-C. Exit code 2: it could not start, or its state is damaged; 3: this host cannot be watched.`,
+It reads the audit log where that records executions, else /proc, and says which
+and why. What can be done about it is told by:
+    ${kinwatch} check
+
+It ends at SIGTERM or Ctrl-C. Exit code 2: it could not start, or its state is
+damaged; 3: this host cannot be watched.`,
     )
-    .action(run);
+    .action((options: SettingsOptions) => run(options).finally(exitSoon));
 }
 
 async function run(options: SettingsOptions): Promise<void> {
@@ -50,8 +61,9 @@ async function run(options: SettingsOptions): Promise<void> {
   const config = readSettings(options);
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
-  const log = openLog({ level: "info" });
   const counters = newCounters();
+  const write = writeLog(counters);
+  const log = openLog({ level: "info", ...(write === undefined ? {} : { write }) });
   using store = new Store(config.state.directory, { counters });
   const { source, reason } = await openSource(config.source, {
     cursor: store.cursor(),
@@ -60,13 +72,15 @@ async function run(options: SettingsOptions): Promise<void> {
     report: (error) => log.error("the audit log", { error }),
   });
   log.info(`watching ${source.description}`);
-  if (reason !== undefined) log.warn(`not the audit log: ${reason}; kinwatch check tells what to do`);
+  if (reason !== undefined) log.warn(`not the audit log: ${reason}; ${kinwatch} check tells what to do`);
   const delivery = new Delivery({
     store,
     outputs: outputsOf(config, log),
     counters,
     report: (name, error) => log.error(`an alert waits for ${name}`, { error }),
+    slowMs: SLOW_MS,
   });
+  const users = new UserNames();
   let ready = false;
   await watch({
     source,
@@ -86,6 +100,7 @@ async function run(options: SettingsOptions): Promise<void> {
       isGone: ({ exec }) => isThisHost(exec.node) && !isAlive(exec.pid, exec.timeMs),
     },
     host: readHostFacts,
+    nameUser: (uid, node) => (isThisHost(node) ? users.of(uid) : undefined),
     agent: agentOf(store),
     caughtUp() {
       if (!ready) log.info(`ready after ${Date.now() - startMs} ms`);
@@ -103,6 +118,23 @@ async function run(options: SettingsOptions): Promise<void> {
   log.flush();
 }
 
+/** An alert that nobody takes would keep us alive. */
+function exitSoon(): void {
+  setTimeout(() => exitBeside(Number(process.exitCode ?? 0)), EXIT_MS).unref();
+}
+
+/** A terminal that was stopped holds up the log no more than it does alerts. undefined: written as it is */
+function writeLog(counters: Counters): ((line: string) => void) | undefined {
+  const file = UnblockedFile.reopen(2);
+  return (
+    file &&
+    ((line) => {
+      if (file.waiting >= LOG_LINES_MAX) counters.log_lines_let_go += 1;
+      else file.write(line).catch(() => {}); // who reads it has gone
+    })
+  );
+}
+
 function outputsOf({ output }: Config, log: Logger): Output[] {
   const outputs: Output[] = [];
   if (output.journald.enabled) {
@@ -115,7 +147,10 @@ function outputsOf({ output }: Config, log: Logger): Output[] {
   }
   if (output.stdout.enabled) {
     const pretty = output.stdout.format === "pretty";
-    outputs.push(pretty ? terminalOutput(process.stdout, "at once") : ndjsonOutput(process.stdout));
+    const write = writeBeside(process.stdout);
+    outputs.push(
+      pretty ? terminalOutput(process.stdout, "at once", write) : ndjsonOutput(process.stdout, write),
+    );
   }
   return outputs;
 }

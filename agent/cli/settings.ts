@@ -7,16 +7,15 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Option } from "commander";
 import { type Config, loadConfig, loadInstalledConfig } from "../config.ts";
+import { isCheckout } from "./checkout.ts";
 
 export interface SettingsOptions {
   readonly config?: string | undefined;
   readonly state?: string | undefined;
 }
 
-const isCheckout = import.meta.url.endsWith(".ts"); // an installed kinwatch is one bundled JavaScript file
-
 export function configOption(): Option {
-  return new Option("--config <file>", "the configuration, instead of /etc/kinwatch/kinwatch.toml");
+  return new Option("--config <file>", "the configuration; docs/configuration.md says what holds without it");
 }
 
 export function stateOption(): Option {

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { printable } from "../printable.ts";
 import { openStoreToRead, type StoredTerm } from "../store/store.ts";
+import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 
@@ -25,9 +26,11 @@ export function baselineCommand(): Command {
     `
 Examples:
   Which parents were taken for granted while kinwatch was learning?
-    kinwatch baseline list --format ndjson | jq -c 'select(.learned)'
+    ${kinwatch} baseline list --format ndjson |
+      jq -c 'select(.learned)'
 
-"learned" was taken for granted without an alert; "alerted" raised one when it was first seen.`,
+"learned" was taken for granted without an alert; "alerted" raised one when it
+was first seen.`,
   );
 }
 

@@ -33,6 +33,7 @@ export const facts = [
   "rpm-plugin",
   "journald",
   "state",
+  "database",
 ] as const;
 export type Fact = (typeof facts)[number];
 
@@ -92,6 +93,16 @@ const judges: Readonly<Record<Fact, (survey: HostSurvey, options: CheckOptions) 
     problem === undefined
       ? ok(folder)
       : failed(`${folder} cannot be written: ${problem}`, [`install -d -m 0700 -o ${uid} ${quoted(folder)}`]),
+  database: ({ state: { folder, problem }, database }) => {
+    if (database === "none")
+      return problem === undefined ? ok("none yet: a first start makes it") : undefined;
+    if (database === "sound") return ok("sound");
+    const { code, message } = database;
+    if (code === "KW_STATE_LOCKED") return warning(message);
+    const cure =
+      code === "KW_STATE_CORRUPT" ? [`mv -T ${quoted(folder)} ${quoted(`${folder}.damaged`)}`] : [];
+    return failed(message, cure);
+  },
 };
 
 /** Facts that the audit log stands or falls with. */

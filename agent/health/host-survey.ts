@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { arch } from "node:os";
 import { dirname, join } from "node:path";
-import { systemCode } from "../errors.ts";
+import { type KinwatchError, systemCode } from "../errors.ts";
 import { isRecorded } from "./audit-proof.ts";
 import { type AuditRule, parseAuditRules } from "./audit-rules.ts";
 import { type AuditStatus, parseAuditStatus } from "./audit-status.ts";
@@ -40,6 +40,7 @@ export interface HostSurvey {
   readonly rpm: RpmSurvey | undefined; // undefined: no rpm
   readonly journald: boolean;
   readonly state: { readonly folder: string; readonly problem: string | undefined };
+  readonly database: "none" | "sound" | KinwatchError;
   readonly procHidden: boolean; // processes of other users are not shown
 }
 
@@ -56,9 +57,10 @@ const proofMsMax = 1_000; // auditd writes within some milliseconds, but a busy 
 export interface SurveyOptions {
   readonly auditLog: string;
   readonly stateFolder: string;
+  readonly database: HostSurvey["database"];
 }
 
-export async function surveyHost({ auditLog, stateFolder }: SurveyOptions): Promise<HostSurvey> {
+export async function surveyHost({ auditLog, stateFolder, database }: SurveyOptions): Promise<HostSurvey> {
   const [status, listed, rpm] = await Promise.all([
     ask("auditctl", ["-s"]),
     ask("auditctl", ["-l"]),
@@ -89,6 +91,7 @@ export async function surveyHost({ auditLog, stateFolder }: SurveyOptions): Prom
     rpm,
     journald: existsSync("/run/systemd/journal/socket"),
     state: { folder: stateFolder, problem: stateProblem(stateFolder) },
+    database,
     procHidden: !existsSync("/proc/1/stat"), // hidepid: proc(5)
   };
 }

@@ -1,6 +1,7 @@
 /** Alerts to the journal, by libsystemd's own call: Node has no datagram sockets of the unix kind. sd_journal_sendv(3) */
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { promisify } from "node:util";
 import type Koffi from "koffi";
 import type { AlertDocument, ProcessDocument } from "../alert/alert-document.ts";
 import { KinwatchError } from "../errors.ts";
@@ -95,26 +96,42 @@ function shorter({ args: _, command_line, ...process }: ProcessDocument): Proces
   };
 }
 
-function openJournal(): (fields: readonly [string, string][]) => void {
+/** Ends the process at once: process.exit() would wait for a call into a journal that was stopped. _exit(2) */
+export function exitBeside(code: number): void {
+  try {
+    loadKoffi().load("libc.so.6").func("_exit", "void", ["int"])(code);
+  } catch {
+    process.exit(code); // without native code no such call can be on its way
+  }
+}
+
+/** Native code, loaded for those who use it only. */
+function loadKoffi(): typeof Koffi {
+  return createRequire(import.meta.url)("koffi") as typeof Koffi;
+}
+
+function openJournal(): (fields: readonly [string, string][]) => Promise<void> {
   const remedy = "Set output.journald.enabled to false on a host without systemd";
   if (!existsSync(SOCKET)) throw unavailable(`there is no ${SOCKET}`, remedy);
-  let sendv: (vectors: unknown, count: number) => number;
+  let sendv: (vectors: unknown, count: number) => Promise<number>;
   try {
-    // Native code, loaded for those who use it only.
-    const koffi = createRequire(import.meta.url)("koffi") as typeof Koffi;
+    const koffi = loadKoffi();
     const vector = koffi.struct({ base: "uint8_t *", length: "size_t" }); // iovec(3type)
-    sendv = koffi.load("libsystemd.so.0").func("sd_journal_sendv", "int", [koffi.pointer(vector), "int"]);
+    const call = koffi
+      .load("libsystemd.so.0")
+      .func("sd_journal_sendv", "int", [koffi.pointer(vector), "int"]);
+    sendv = promisify(call.async) as typeof sendv; // on a thread: it waits while journald's queue is full
   } catch (cause) {
     throw unavailable("libsystemd.so.0 cannot be loaded", remedy, { cause });
   }
-  return (fields) => {
+  return async (fields) => {
     // Without the socket libsystemd drops the entry and reports success. systemd, src/libsystemd/sd-journal/journal-send.c
     if (!existsSync(SOCKET)) throw unavailable(`${SOCKET} has gone`, "See systemctl status systemd-journald");
     const vectors = fields.map(([name, value]) => {
       const base = Buffer.from(`${name}=${value}`);
       return { base, length: base.length };
     });
-    const result = sendv(vectors, vectors.length);
+    const result = await sendv(vectors, vectors.length);
     if (result < 0) {
       throw unavailable(`it refused an alert: errno ${-result}`, "See systemctl status systemd-journald");
     }

@@ -1,12 +1,12 @@
 /** Alerts for programs: one complete ECS document a line. */
 import type { AlertDocument } from "../alert/alert-document.ts";
 import type { Output } from "./output.ts";
-import { write } from "./write.ts";
+import { type Write, writeTo } from "./write.ts";
 
-export function ndjsonOutput(stream: NodeJS.WritableStream): Output {
+export function ndjsonOutput(stream: NodeJS.WritableStream, write: Write = writeTo(stream)): Output {
   return {
     name: "ndjson",
     raised(): void {}, // its outcome is still to come
-    completed: (alert: AlertDocument) => write(stream, `${JSON.stringify(alert)}\n`),
+    completed: (alert: AlertDocument) => write(`${JSON.stringify(alert)}\n`),
   };
 }

@@ -2,7 +2,7 @@
 import type { AlertDocument } from "../alert/alert-document.ts";
 import { alertText, outcomeText, type TextOptions } from "./alert-text.ts";
 import type { Output } from "./output.ts";
-import { write } from "./write.ts";
+import { type Write, writeTo } from "./write.ts";
 
 const WIDTH_MIN = 40; // narrower ones break lines themselves
 const WIDTH_MAX = 120; // longer lines are hard to read
@@ -14,16 +14,20 @@ export function textOptions(stream: NodeJS.WriteStream): TextOptions {
   };
 }
 
-export function terminalOutput(stream: NodeJS.WriteStream, when: "at once" | "complete"): Output {
+export function terminalOutput(
+  stream: NodeJS.WriteStream,
+  when: "at once" | "complete",
+  write: Write = writeTo(stream),
+): Output {
   return {
     name: "terminal",
     async raised(alert: AlertDocument): Promise<void> {
-      if (when === "at once") await write(stream, `${alertText(alert, textOptions(stream))}\n`);
+      if (when === "at once") await write(`${alertText(alert, textOptions(stream))}\n`);
     },
     async completed(alert: AlertDocument): Promise<void> {
       if (when === "at once" && alert.kinwatch.outcome === "unavailable") return; // was said at once
       const text = when === "at once" ? outcomeText : alertText;
-      await write(stream, `${text(alert, textOptions(stream))}\n`);
+      await write(`${text(alert, textOptions(stream))}\n`);
     },
   };
 }

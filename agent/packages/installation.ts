@@ -78,6 +78,7 @@ export class InstallationJoin {
     waiting ??= this.#wait({ image, command, begun: "record", timeMs, serial, updates: [] });
     const { updates } = waiting.installation;
     if (updates.length < UPDATES_MAX) updates.push(update);
+    else this.#counters.outcomes_let_go += 1;
     this.#dueMs = Math.min(this.#dueMs, dueMs(waiting));
     if (waiting.announced || update.operation === "remove") return undefined;
     return this.#announce(waiting);

@@ -12,7 +12,7 @@ import { Breath } from "./breath.ts";
 import { LineReader } from "./line-reader.ts";
 import { findCursor, fingerprintBefore, isSameFile, logPaths } from "./log-position.ts";
 import { LogWatch } from "./log-watch.ts";
-import type { LogCursor, LogObservation, LogPosition, Observation, Source } from "./source.ts";
+import type { FileIdentity, LogCursor, LogObservation, LogPosition, Observation, Source } from "./source.ts";
 
 export interface AuditLogOptions {
   readonly path: string;
@@ -111,7 +111,7 @@ export class AuditLogSource implements Source, Disposable {
       this.#begin();
       return this.#logs.length > 0;
     }
-    if (live !== undefined && isSameFile(newest, { device: live.dev, inode: live.ino })) return false;
+    if (live !== undefined && isSameFile(newest, identityOf(live))) return false;
     let met = false;
     const found = this.#listed((reader) => {
       met = this.#isOpen(reader);
@@ -127,6 +127,12 @@ export class AuditLogSource implements Source, Disposable {
   #begin(): void {
     const { cursor } = this.#options;
     const found = this.#listed(() => false);
+    const live = this.#statLive();
+    if (live !== undefined && !found.some((reader) => isSameFile(reader, identityOf(live)))) {
+      // It cannot be read as yet. Begun without it, what was decided of it would count as lost, and be decided again.
+      for (const reader of found) reader[Symbol.dispose]();
+      return;
+    }
     const last = cursor && findCursor(cursor, found);
     const lastSeen = last === undefined ? -1 : found.indexOf(last);
     if (cursor !== undefined && last === undefined && found.length > 0) this.#reportGap();
@@ -309,4 +315,8 @@ export class AuditLogSource implements Source, Disposable {
     this.#reported = error.code;
     this.#options.report(error);
   }
+}
+
+function identityOf({ dev, ino }: Stats): FileIdentity {
+  return { device: dev, inode: ino };
 }

@@ -4,6 +4,7 @@
  */
 import { basename } from "node:path";
 import type { Counters } from "../counters.ts";
+import { KinwatchError } from "../errors.ts";
 import { isSameFile } from "./log-position.ts";
 import type { LogCursor, LogObservation, LogPosition, Source } from "./source.ts";
 import { StoredFile } from "./stored-file.ts";
@@ -15,6 +16,7 @@ export interface StoredLogOptions {
   readonly stdin?: AsyncIterable<Buffer>;
 }
 
+const SHOWN_MAX = 20; // files of one message: a wrong folder has hundreds
 const nowhere = { device: 0, inode: 0 }; // where a stream is
 
 export class StoredLogSource implements Source {
@@ -77,15 +79,23 @@ export class StoredLogSource implements Source {
   }
 
   async #open(): Promise<void> {
-    const { files, counters, stdin = process.stdin } = this.#options;
-    for (const path of new Set(files)) {
-      const file = await StoredFile.open(path, stdin, counters);
+    const { counters, stdin = process.stdin } = this.#options;
+    const paths = new Set(this.#options.files);
+    const errors: KinwatchError[] = [];
+    for (const path of paths) {
+      const file = await StoredFile.open(path, stdin, counters).catch(refusal);
+      if (file instanceof KinwatchError) {
+        errors.push(file);
+        continue;
+      }
       const { identity } = file;
       const twice =
         identity && this.#files.some((other) => other.identity && isSameFile(other.identity, identity));
       if (twice) file[Symbol.dispose]();
       else this.#files.push(file);
     }
+    if (errors.length > 1) throw all(errors, paths.size);
+    for (const error of errors) throw error;
     this.#files.sort((a, b) => Math.sign(a.firstMs - b.firstMs) || ageOf(b) - ageOf(a));
   }
 
@@ -104,4 +114,20 @@ export class StoredLogSource implements Source {
 /** Of audit.log.3.gz: 3. */
 function ageOf({ path }: StoredFile): number {
   return Number(/\.(\d+)(?:\.\w+)?$/.exec(basename(path))?.[1] ?? 0);
+}
+
+function refusal(error: unknown): KinwatchError {
+  if (error instanceof KinwatchError) return error;
+  throw error;
+}
+
+/** A line for each: who named many files mends all that is wrong with them at once. */
+function all(errors: readonly KinwatchError[], files: number): KinwatchError {
+  const more = errors.length > SHOWN_MAX ? [`and ${errors.length - SHOWN_MAX} more`] : [];
+  const lines = errors.slice(0, SHOWN_MAX).map(({ message }) => message.replace(/\.$/, ""));
+  return new KinwatchError(
+    errors.every(({ code }) => code === "KW_INPUT_UNREADABLE") ? "KW_INPUT_UNREADABLE" : "KW_INPUT_INVALID",
+    [`${errors.length} of ${files} files cannot be read, and none was`, ...lines, ...more].join("\n"),
+    "Name others in their place, or leave them out",
+  );
 }

@@ -57,6 +57,21 @@ export function openStateToRead(directory: string): StateFile {
   return { database: openChecked(file, true), lock: undefined };
 }
 
+/**
+ * What a start would find, without changing it; also beside the one that writes.
+ * @throws KW_STATE_CORRUPT, KW_STATE_NEWER, KW_STATE_LOCKED, KW_STATE_UNUSABLE
+ */
+export function checkState(directory: string): "none" | "sound" {
+  const file = fileIn(directory);
+  if (!existsSync(file)) {
+    checkRemains(file);
+    return "none";
+  }
+  using database = openChecked(file, true);
+  checkPages(database);
+  return "sound";
+}
+
 export function openStateInMemory(): StateFile {
   const database = new Database(":memory:");
   database.exec(schema);
@@ -67,9 +82,13 @@ function fileIn(directory: string): string {
   return join(directory, "kinwatch.db");
 }
 
-function make(file: string): void {
-  // SQLite would read what an older database left here into the new one. sqlite.org/howtocorrupt.html, section 1.4
+/** SQLite would read what an older database left here into the new one. sqlite.org/howtocorrupt.html, section 1.4 */
+function checkRemains(file: string): void {
   if (existsSync(`${file}-wal`)) throw corrupt(file, `it is missing, but ${file}-wal is there`);
+}
+
+function make(file: string): void {
+  checkRemains(file);
   const unfinished = `${file}.new`;
   for (const left of [unfinished, `${unfinished}-journal`]) rmSync(left, { force: true });
   closeSync(openSync(unfinished, "wx", 0o600)); // SQLite gives its other files the same mode
@@ -90,8 +109,7 @@ function openChecked(file: string, readOnly: boolean): Database {
   try {
     check(database);
     if (readOnly) return database;
-    const findings = database.all("PRAGMA quick_check(1)").map((row) => String(Object.values(row)[0]));
-    if (findings.join() !== "ok") throw corrupt(file, findings.join());
+    checkPages(database);
     // WAL: a commit is one append, and readers do not wait; FULL: it is on disk before an output has the alert.
     // sqlite.org/wal.html, sqlite.org/pragma.html#pragma_synchronous
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
@@ -118,6 +136,11 @@ function check(database: Database): void {
   if (tablesOf(database) !== tablesOf(wanted)) {
     throw corrupt(database.file, "its tables are not those that kinwatch made");
   }
+}
+
+function checkPages(database: Database): void {
+  const findings = database.all("PRAGMA quick_check(1)").map((row) => String(Object.values(row)[0]));
+  if (findings.join() !== "ok") throw corrupt(database.file, findings.join());
 }
 
 function tablesOf(database: Database): string {

@@ -141,12 +141,19 @@ export class Store implements Disposable {
   }
 
   /**
-   * The documents, the oldest first.
+   * The documents, the oldest first. Some at a time: a reading transaction that lasts as long as a person takes to look through
+   * them would keep the daemon from cutting its journal (sqlite.org/wal.html, section 6).
    * @param prefix the beginning of an id, as a person types it
    */
-  alerts(prefix = ""): string[] {
-    const sql = "SELECT document FROM alerts WHERE id >= ? AND substr(id, 1, length(?)) = ? ORDER BY id";
-    return this.#database.all(sql, prefix, prefix, prefix).map((row) => String(row["document"]));
+  *alerts(prefix = ""): Generator<string> {
+    const sql =
+      "SELECT id, document FROM alerts WHERE id >= ? AND id > ? AND substr(id, 1, length(?)) = ? ORDER BY id LIMIT 20";
+    for (let last = ""; ; ) {
+      const rows = this.#database.all(sql, prefix, last, prefix, prefix);
+      if (rows.length === 0) return;
+      for (const row of rows) yield String(row["document"]);
+      last = String(rows.at(-1)?.["id"]);
+    }
   }
 
   /** How far the alerts have changed so far: for alertsSince(). */

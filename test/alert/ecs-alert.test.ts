@@ -23,6 +23,23 @@ test("ecsAlert(): the sample is what the code makes", () => {
   assert.deepEqual(JSON.parse(JSON.stringify(completedAlert())), sample);
 });
 
+test("ecsAlert(): users have the names that the source told, else those of the host they are of", () => {
+  const names = new Map([
+    ["0 here", "root"],
+    ["1000 here", "admin"],
+  ]);
+  const nameUser = (uid: number, node: string | undefined) => names.get(`${uid} ${node ?? "here"}`);
+  const parent = imageOf({ uid: 1_000 });
+  const { user, process, kinwatch, related } = raisedAlert(rpmImage({}, { parent }), { nameUser });
+  assert.deepEqual(user, { id: "0", name: "root" });
+  assert.deepEqual([process.user, process.parent?.user], [user, { id: "1000", name: "admin" }]);
+  assert.deepEqual(kinwatch.login_user, { id: "1000", name: "admin" });
+  assert.deepEqual(related.user, ["root", "admin", "0", "1000"]);
+  const told = raisedAlert(rpmImage({ userName: "toor", node: "web-02" }), { nameUser });
+  assert.deepEqual(told.user, { id: "0", name: "toor" });
+  assert.deepEqual(told.kinwatch.login_user, { id: "1000" }, "another host's number");
+});
+
 test("ecsAlert(): answers who, what, where and since when", () => {
   const alert = raisedAlert();
   assert.match(

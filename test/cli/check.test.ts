@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { newCounters } from "../../agent/counters.ts";
 import { facts } from "../../agent/health/host-check.ts";
+import { Store } from "../../agent/store/store.ts";
 import { kinwatch } from "../helpers/kinwatch.ts";
 import { asPlainUser, needs } from "../helpers/real-parts.ts";
 
@@ -79,6 +81,31 @@ test("kinwatch check: a state folder below a file cannot be made, and the cure i
   assert.equal(status, 3);
 });
 
+test("kinwatch check: a database that a start would refuse fails, with the cure; one that is in use does not", async () => {
+  const state = join(folder, "used");
+  const args = ["check", "--config", configOf("auto"), "--state", state, "--format", "pretty"];
+  const database = async () => {
+    const { stdout, status } = await kinwatch(args);
+    return { status, text: /^\S+ +database .*(?:\n {9,}.*)*/m.exec(stdout)?.[0] ?? stdout };
+  };
+  assert.match((await database()).text, /^ok {7}database {5}none yet/);
+  assert.equal(existsSync(state), false, "nothing is made");
+  {
+    using store = new Store(state, { counters: newCounters() });
+    store.addAlert("1", "{}", []);
+    const running = await database();
+    assert.match(running.text, /^ok {7}database {5}sound$/);
+    assert.equal(running.status, 0);
+  }
+  const bytes = Buffer.alloc(8_192, "not a database ");
+  writeFileSync(join(state, "kinwatch.db"), bytes);
+  const { status, text } = await database();
+  assert.equal(status, 3);
+  assert.match(text, /^FAILED {3}database .*damaged/s);
+  assert.ok(text.includes(`$ mv -T ${state} ${state}.damaged`), text);
+  assert.ok(readFileSync(join(state, "kinwatch.db")).equals(bytes), "it is as it was");
+});
+
 test("kinwatch check: a plain user is told what only root can know", {
   skip: needs("plain-user"),
 }, async () => {
@@ -97,6 +124,6 @@ test("kinwatch check: a plain user is told what only root can know", {
 
 test("kinwatch check: --help teaches by example, and says what the exit codes mean", async () => {
   const { stdout } = await kinwatch(["check", "--help"]);
-  assert.match(stdout, /kinwatch check --format ndjson \| jq/);
+  assert.match(stdout, /kinwatch -- check --format ndjson \|\n +jq/);
   assert.match(stdout, /Exit code 0: this host is watched.* 3: it is not/);
 });

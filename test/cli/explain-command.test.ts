@@ -34,6 +34,22 @@ test("explain-command: a command line as one document, with the keys in their or
   assert.equal(status, 0);
 });
 
+test("explain-command: what is none of rpm's programs is not judged, and is not said to install nothing", () => {
+  const { stdout } = explain(["--", "dnf", "install", "x"]);
+  assert.equal(
+    stdout,
+    '{"argv":["dnf","install","x"],"program":"dnf","mode":"unknown","installs":null,"test":null,' +
+      '"packages":[],"root":null,"dbpath":null,"flags":[],"certainty":null}\n',
+  );
+  const pretty = explain(["--format", "pretty", "--", "dnf", "install", "x"]).stdout;
+  assert.match(pretty, /^ {2}mode {7}unknown: not judged by its command line/m);
+  assert.doesNotMatch(pretty, /nothing|certainty/);
+  writeFileSync(join(home, ".popt"), "rpm exec --elsewhere /usr/bin/dnf\n");
+  const line = JSON.parse(explain(["--", "rpm", "--elsewhere", "x"]).stdout);
+  rmSync(join(home, ".popt"));
+  assert.deepEqual([line.mode, line.program, line.installs], ["exec", "/usr/bin/dnf", null]);
+});
+
 test("explain-command: --stdin answers each good line in order, and names the bad ones", () => {
   const lines = [
     '{"argv":["rpmquery","-i","x"],"executable":"/usr/bin/rpm"}',
@@ -90,7 +106,7 @@ for (const args of [[], ["--stdin", "--", "rpm"]]) {
 }
 
 test("explain-command: --help teaches by example", () => {
-  assert.match(explain(["--help"]).stdout, /kinwatch explain-command -- rpm /);
+  assert.match(explain(["--help"]).stdout, /kinwatch -- explain-command -- rpm /);
 });
 
 test("inputLines(): lines over several pieces, characters too, and the last without a newline", async () => {

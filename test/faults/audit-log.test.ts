@@ -131,6 +131,40 @@ test("AuditLogSource: reads a log that becomes readable, without a restart", {
   }
 });
 
+test("AuditLogSource: waits for a live log that cannot be read at the start, though older ones can, and takes it for no gap", {
+  ...soon,
+  skip: needs("root"),
+}, async () => {
+  using log = new LogFolder();
+  log.write(records(0, 3));
+  log.rotate();
+  log.write(records(3, 5));
+  const before = new Follower(log.path);
+  await before.caughtUp();
+  const cursor = before.cursor();
+  await before[Symbol.asyncDispose]();
+  log.write(record(5));
+  chmodSync(log.folder, 0o755);
+  chmodSync(`${log.path}.1`, 0o644);
+  chmodSync(log.path, 0o600);
+  process.seteuid?.(65_534);
+  try {
+    await using follower = new Follower(log.path, cursor);
+    await follower.until(() => follower.idles === 2);
+    assert.deepEqual(follower.reports, ["KW_AUDIT_LOG_UNREADABLE"]);
+    assert.deepEqual([follower.seen, follower.unseen], [[], []]);
+    process.seteuid?.(0);
+    chmodSync(log.path, 0o644);
+    process.seteuid?.(65_534);
+    await follower.until(() => follower.unseen.length > 0);
+    assert.deepEqual([follower.seen, follower.unseen], [serials(0, 5), [5]]);
+    assert.deepEqual(follower.reports, ["KW_AUDIT_LOG_UNREADABLE"]);
+    assert.equal(follower.counters.logs_lost, 0);
+  } finally {
+    process.seteuid?.(0);
+  }
+});
+
 for (const [what, make] of [
   ["a folder", (path: string) => mkdirSync(path)],
   ["a pipe", (path: string) => execFileSync("mkfifo", [path])],

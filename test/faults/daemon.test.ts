@@ -1,12 +1,26 @@
 /** The daemon while what it stands on breaks: a log of our own making, no audit needed. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { alertMessageId } from "../../agent/outputs/journald.ts";
+import { openStoreToRead } from "../../agent/store/store.ts";
 import { execution } from "../events/kernel-writer.ts";
-import { startKinwatch } from "../helpers/kinwatch.ts";
+import { startJournald } from "../helpers/journald.ts";
+import { program, startKinwatch } from "../helpers/kinwatch.ts";
 import { needs } from "../helpers/real-parts.ts";
 
 let serial = 100;
@@ -71,23 +85,167 @@ test("run: a full disk of the state is told, and costs no alert", { skip: needs(
   }
 });
 
-test("run: a log that is not there is told, and followed once it is", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "kinwatch-away-"));
-  try {
-    const log = join(folder, "audit.log");
-    const args = ["run", "--state", join(folder, "state")];
-    const config = join(folder, "kinwatch.toml");
-    writeFileSync(
-      config,
-      `source.type = "audit-log"\nsource.audit_log = "${log}"\noutput.journald.enabled = false\n` +
-        'output.stdout.enabled = true\noutput.stdout.format = "pretty"\n',
-      { mode: 0o600 },
-    );
-    await using running = startKinwatch([...args, "--config", config]);
-    await running.until("stderr", /KW_AUDIT_LOG_MISSING/);
-    writeFileSync(log, installation("/opt/late.sh"));
-    await running.until("stdout", /late\.sh/);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+/** A log, and a configuration that follows it. */
+class World implements Disposable {
+  readonly folder = mkdtempSync(join(tmpdir(), "kinwatch-slow-"));
+  readonly log = join(this.folder, "audit.log");
+  readonly state = join(this.folder, "state");
+  readonly config = join(this.folder, "kinwatch.toml");
+  readonly args = ["run", "--config", this.config];
+
+  constructor(format: "pretty" | "ndjson", journald = false) {
+    writeFileSync(this.log, "");
+    const lines = [
+      `source.type = "audit-log"\nsource.audit_log = "${this.log}"\nstate.directory = "${this.state}"\nlearn.from = "none"`,
+      `output.journald.enabled = ${journald}\noutput.stdout.enabled = true\noutput.stdout.format = "${format}"`,
+    ];
+    writeFileSync(this.config, `${lines.join("\n")}\n`, { mode: 0o600 });
   }
+
+  install(...names: readonly string[]): void {
+    for (const name of names) appendFileSync(this.log, installation(`/opt/${name}.sh`));
+  }
+
+  /** Until the store has so many alerts. */
+  async untilStored(count: number): Promise<void> {
+    for (let tries = 0; tries < 100; tries += 1) {
+      using store = openStoreToRead(this.state);
+      if (store.lastChange() >= count) return;
+      await sleep(50);
+    }
+    assert.fail(`the store has no ${count} alerts`);
+  }
+
+  /** The scripts that a start shows now, until this one. */
+  async shown(last: string): Promise<string[]> {
+    await using running = startKinwatch(this.args);
+    await running.until("stdout", new RegExp(`new parent +/opt/${last}\\.sh`));
+    assert.equal((await running.kill("SIGTERM")).status, 0);
+    return [...running.stdout.matchAll(/new parent +\/opt\/(\w+)\.sh/g)].map(([, name = ""]) => name);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+const names = (prefix: string, count: number) => Array.from({ length: count }, (_, index) => prefix + index);
+
+async function endsSoon(ended: Promise<unknown>): Promise<void> {
+  const late = sleep(5_000, "late", { ref: false });
+  assert.notEqual(await Promise.race([ended, late]), "late", "it ends within 5 s");
+}
+
+test("run: a pipe that nobody reads stops neither the watch nor the end, and what it has not taken is shown later", async () => {
+  using world = new World("pretty");
+  const pipe = join(world.folder, "pipe");
+  execFileSync("mkfifo", [pipe]);
+  const fd = openSync(pipe, constants.O_RDWR);
+  const child = spawn(process.execPath, [program, ...world.args], { stdio: ["ignore", fd, "pipe"] });
+  try {
+    assert.ok(child.stderr);
+    await once(child.stderr, "data"); // its first line, by which it has a state
+    const many = names("many", 200); // more than the 64 KiB that a pipe holds
+    world.install(...many);
+    await world.untilStored(200);
+    const ended = once(child, "exit");
+    child.kill("SIGTERM");
+    await endsSoon(ended);
+    assert.deepEqual(await ended, [0, null]);
+    const shown = await world.shown("many199");
+    assert.ok(shown.length < 200, "what was taken is not shown again");
+    assert.deepEqual(shown, many.slice(-shown.length), "in order, none left out");
+  } finally {
+    child.kill("SIGKILL");
+    closeSync(fd);
+  }
+});
+
+test("run: a terminal that was stopped holds up neither the watch nor the end", {
+  skip: needs("terminal"),
+}, async () => {
+  using world = new World("pretty");
+  const pty = await import("node-pty");
+  const start = () => {
+    const terminal = pty.spawn(process.execPath, [program, ...world.args], { cols: 80, rows: 50 });
+    const seen = { text: "" };
+    terminal.onData((text) => {
+      seen.text += text;
+    });
+    const until = async (pattern: RegExp) => {
+      for (let left = 100; !pattern.test(seen.text); left -= 1) {
+        assert.ok(left > 0, `${pattern} did not come: ${seen.text}`);
+        await sleep(50);
+      }
+    };
+    const ended = new Promise<number>((resolve) => terminal.onExit(({ exitCode }) => resolve(exitCode)));
+    return { terminal, seen, until, ended };
+  };
+  {
+    const { terminal, seen, until, ended } = start();
+    await until(/ready after/);
+    terminal.write("\u0013"); // Ctrl-S: termios(3), IXON
+    await sleep(200);
+    world.install("first", "second");
+    await world.untilStored(2);
+    assert.doesNotMatch(seen.text, /first\.sh/, "it is stopped");
+    terminal.write("\u0011"); // Ctrl-Q
+    await until(/first\.sh.*second\.sh/s);
+    terminal.write("\u0013");
+    await sleep(200);
+    world.install("third", "fourth");
+    await world.untilStored(4);
+    terminal.kill("SIGTERM");
+    await endsSoon(ended);
+    assert.equal(await ended, 0);
+  }
+  assert.deepEqual(await world.shown("fourth"), ["third", "fourth"]);
+});
+
+test("run: a journal that was stopped holds up neither the terminal nor the end, and has all later", {
+  skip: needs("root", "journald"),
+}, async () => {
+  using world = new World("pretty", true);
+  await using journald = await startJournald();
+  const many = names("journal", 30);
+  {
+    await using running = startKinwatch(world.args, { prefix: journald.prefix });
+    await running.until("stderr", /ready after/);
+    process.kill(journald.pid, "SIGSTOP");
+    world.install(...many); // more than the queue of a socket holds: net.unix.max_dgram_qlen
+    await running.until("stdout", /journal29\.sh/);
+    const ended = running.kill("SIGTERM");
+    await endsSoon(ended);
+    assert.equal((await ended).status, 0);
+    process.kill(journald.pid, "SIGCONT");
+  }
+  await using again = startKinwatch(world.args, { prefix: journald.prefix });
+  await again.until("stderr", /ready after/);
+  const entries = await journald.until(30, [`MESSAGE_ID=${alertMessageId}`, "KINWATCH_STAGE=raised"]);
+  const parents = entries.map((entry) => String(entry["KINWATCH_PARENT_SCRIPT"]));
+  assert.deepEqual(new Set(parents), new Set(many.map((name) => `/opt/${name}.sh`)));
+});
+
+test("replay: a reader that takes its time gets all, and is waited for", async () => {
+  using world = new World("pretty");
+  const many = names("replayed", 1_000);
+  world.install(...many);
+  const { child, ...running } = startKinwatch(["replay", "--format", "pretty", world.log]);
+  child.stdout?.pause();
+  await sleep(1_500); // it has filled the pipe long since
+  assert.equal(child.exitCode, null);
+  child.stdout?.resume();
+  const { status, stdout } = await running.ended;
+  assert.equal(status, 0);
+  const parents = [...stdout.matchAll(/new parent +\/opt\/(\w+)\.sh/g)].map(([, name]) => name);
+  assert.deepEqual(parents, many);
+});
+
+test("run: a log that is not there is told, and followed once it is", async () => {
+  using world = new World("pretty");
+  rmSync(world.log);
+  await using running = startKinwatch(world.args);
+  await running.until("stderr", /KW_AUDIT_LOG_MISSING/);
+  world.install("late");
+  await running.until("stdout", /user +root\b.*late\.sh/s); // a raw log has numbers only
 });

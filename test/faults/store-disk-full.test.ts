@@ -21,12 +21,12 @@ const filling = `
     full = outcome(() => add(String(added).padStart(5, "0")));
     if (full !== "done") break;
   }
-  const kept = store.alerts().length;
+  const kept = [...store.alerts()].length;
   const again = outcome(() => add("99998"));
   store[Symbol.dispose]();
   writeFileSync(folder + "/../rest", "");
   store = new Store(folder, { counters });
-  const reopened = store.alerts().length;
+  const reopened = [...store.alerts()].length;
   rmSync(folder + "/../ballast");
   console.log(JSON.stringify({ full, added, kept, again, reopened, afterwards: outcome(() => add("99999")) }));`;
 

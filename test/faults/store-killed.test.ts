@@ -73,7 +73,7 @@ function checkState(directory: string, committed: number, delivered: ReadonlyMap
   using store = new Store(directory, { counters: newCounters() });
   const last = Number(store.meta("number") ?? 0);
   assert.ok(last >= committed, `alert ${committed} was committed, and ${last} is the last one here`);
-  const alerts = store.alerts().map(Number);
+  const alerts = [...store.alerts()].map(Number);
   const want = Array.from({ length: last }, (_, index) => index + 1);
   assert.deepEqual(alerts, want, "each alert, once, in order");
   assert.equal(store.terms().length, last, "a term is known if its alert is there, and only then");

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { KinwatchError } from "../../agent/errors.ts";
 import { parseAuditRules } from "../../agent/health/audit-rules.ts";
 import { type CheckOptions, checkHost, type Fact, facts } from "../../agent/health/host-check.ts";
 import { archsOf, type HostSurvey } from "../../agent/health/host-survey.ts";
@@ -48,6 +49,7 @@ const good: HostSurvey = {
   rpm,
   journald: true,
   state: { folder: "/var/lib/kinwatch", problem: undefined },
+  database: "sound",
   procHidden: false,
 };
 const options: CheckOptions = { source: "auto", journald: true, nowMs: 3 * 3_600_000 };
@@ -326,6 +328,28 @@ const rows: readonly Row[] = [
     fact: "state",
     status: "failed",
     cure: /^install -d -m 0700 -o 0 '\/a b'$/,
+  },
+  { why: "none as yet", survey: { database: "none" }, fact: "database", status: "ok", text: /^none yet/ },
+  {
+    why: "damaged",
+    survey: { database: new KinwatchError("KW_STATE_CORRUPT", "It is damaged", "Move it away") },
+    fact: "database",
+    status: "failed",
+    text: /^It is damaged\. Move it away\.$/,
+    cure: /^mv -T \/var\/lib\/kinwatch \/var\/lib\/kinwatch\.damaged$/,
+  },
+  {
+    why: "of a newer kinwatch",
+    survey: { database: new KinwatchError("KW_STATE_NEWER", "It is newer", "Install that") },
+    fact: "database",
+    status: "failed",
+    text: /^It is newer/,
+  },
+  {
+    why: "in use by another program",
+    survey: { database: new KinwatchError("KW_STATE_LOCKED", "It is in use", "Wait") },
+    fact: "database",
+    status: "warning",
   },
 ];
 for (const { why, survey, fact, status: want, text = /./, cure = /^$/ } of rows) {

@@ -32,6 +32,7 @@ export function contextOf(image: ProcessImage, given: Partial<AlertContext> = {}
   return {
     host,
     agent: { id: "3c2f5f4e-6d9b-4b8e-8d53-6f0b6a1c9f10", type: "kinwatch", version: "0.1.0" },
+    nameUser: () => undefined,
     provider: "audit-log",
     nowMs: atMs + 8,
     ancestors: ancestorsOf(image),

@@ -15,6 +15,7 @@ export type JournalEntry = Readonly<Record<string, string | string[] | number[]>
 export interface Journald extends AsyncDisposable {
   /** The beginning of a command line: what follows it runs where this journal is the host's. Give it absolute paths. */
   readonly prefix: readonly string[];
+  readonly pid: number;
   /** @param matches as journalctl(1) takes them: FIELD=value */
   entries(...matches: readonly string[]): Promise<JournalEntry[]>;
   /** The same, when there are so many; an error with what there was, when they did not come in time. */
@@ -68,6 +69,7 @@ export async function startJournald(): Promise<Journald> {
   }
 
   return {
+    pid: child.pid ?? 0,
     prefix: ["nsenter", `--mount=/proc/${child.pid}/ns/mnt`, "--"],
     entries,
     async until(count, matches, timeoutMs = 10_000) {

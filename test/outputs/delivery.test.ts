@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import type { AlertDocument } from "../../agent/alert/alert-document.ts";
 import { newCounters } from "../../agent/counters.ts";
 import { KinwatchError } from "../../agent/errors.ts";
@@ -51,8 +52,10 @@ test("Delivery: each output takes all, in order, once", async () => {
   post("a");
   post("b");
   store.transaction(() => store.completeAlert("a", '{"event":{"id":"a"}}', delivery.names));
-  await delivery.deliver(true);
-  await delivery.deliver(true);
+  delivery.begin(true);
+  await delivery.finish();
+  delivery.begin(true);
+  await delivery.finish();
   assert.deepEqual(terminal.taken, ["raised a", "raised b", "completed a"]);
   assert.deepEqual(journald.taken, terminal.taken);
 });
@@ -60,7 +63,9 @@ test("Delivery: each output takes all, in order, once", async () => {
 test("Delivery: what was posted before a start is taken without a word", async () => {
   const { store, counters, terminal, journald, post } = world();
   post("a");
-  await new Delivery({ store, outputs: [terminal, journald], counters, report: () => {} }).deliver(false);
+  const delivery = new Delivery({ store, outputs: [terminal, journald], counters, report: () => {} });
+  delivery.begin(false);
+  await delivery.finish();
   assert.deepEqual(terminal.taken, ["raised a"]);
 });
 
@@ -71,7 +76,8 @@ test("Delivery: one that refuses is tried again, later each time, and holds up n
   const triedAtMs: number[] = [];
   for (const start = clock.nowMs; clock.nowMs < start + 200_000; clock.nowMs += 500) {
     const before = reports.length;
-    await delivery.deliver(false);
+    delivery.begin(false);
+    await delivery.finish();
     if (reports.length > before) triedAtMs.push(clock.nowMs - start);
   }
   assert.deepEqual(terminal.taken, ["raised a"]);
@@ -80,20 +86,24 @@ test("Delivery: one that refuses is tried again, later each time, and holds up n
   journald.refuses = false;
   post("b");
   clock.nowMs += 60_000;
-  await delivery.deliver(true);
+  delivery.begin(true);
+  await delivery.finish();
   assert.deepEqual(journald.taken, ["raised a", "raised b"], "nothing was lost, and the order is kept");
 });
 
 test("Delivery: what was taken before a refusal is not taken again", async () => {
   const { terminal, journald, clock, delivery, post } = world();
   post("a");
-  await delivery.deliver(true);
+  delivery.begin(true);
+  await delivery.finish();
   journald.refuses = true;
   post("b");
-  await delivery.deliver(true);
+  delivery.begin(true);
+  await delivery.finish();
   journald.refuses = false;
   clock.nowMs += 1_000;
-  await delivery.deliver(false);
+  delivery.begin(false);
+  await delivery.finish();
   assert.deepEqual(journald.taken, ["raised a", "raised b"]);
   assert.deepEqual(terminal.taken, ["raised a", "raised b"]);
 });
@@ -102,7 +112,8 @@ test("Delivery: an alert that an output cannot show is told, and holds up no oth
   const { counters, terminal, reports, delivery, post, store } = world();
   store.transaction(() => store.addAlert("a", "{}", delivery.names)); // as an older kinwatch could have written it
   post("b");
-  await delivery.deliver(true);
+  delivery.begin(true);
+  await delivery.finish();
   assert.deepEqual(terminal.taken, ["raised b"]);
   assert.deepEqual(reports, ["terminal", "journald"]);
   assert.equal(counters.outputs_failed, 2);
@@ -113,7 +124,102 @@ test("Delivery: what waited for an output that is configured no more goes, and i
   post("a");
   const delivery = new Delivery({ store, outputs: [terminal], counters, report: () => {} });
   assert.equal(counters.outbox_let_go, 1);
-  await delivery.deliver(true);
+  delivery.begin(true);
+  await delivery.finish();
   assert.deepEqual(terminal.taken, ["raised a"]);
   assert.deepEqual(store.outbox("journald", 10), []);
+});
+
+/** An output that takes an alert when it is told to. */
+class Slow implements Output {
+  readonly name = "ndjson";
+  readonly begun: string[] = [];
+  take: () => void = () => {};
+  raised({ event }: AlertDocument): Promise<void> {
+    this.begun.push(event.id);
+    return new Promise((resolve) => {
+      this.take = resolve;
+    });
+  }
+  completed(): void {}
+}
+
+function slowWorld(slowMs?: number) {
+  const { store, counters, journald } = world();
+  const slow = new Slow();
+  const errors: unknown[] = [];
+  const delivery = new Delivery({
+    store,
+    outputs: [slow, journald],
+    counters,
+    report: (_, error) => errors.push(error),
+    ...(slowMs === undefined ? {} : { slowMs }),
+  });
+  const post = (id: string) =>
+    store.transaction(() => store.addAlert(id, JSON.stringify({ event: { id } }), delivery.names));
+  const left = () => store.outbox("ndjson", 10).map(({ document }) => JSON.parse(document).event.id);
+  return { store, counters, slow, journald, errors, delivery, post, left };
+}
+
+test("Delivery: one that does not take an alert holds up neither the others nor the end, and loses none", async () => {
+  const { store, counters, slow, journald, errors, delivery, post, left } = slowWorld();
+  post("a");
+  post("b");
+  delivery.begin(true);
+  await setImmediate();
+  slow.take();
+  await setImmediate();
+  post("c");
+  delivery.begin(true);
+  await delivery.finish(10);
+  assert.deepEqual(journald.taken, ["raised a", "raised b", "raised c"]);
+  assert.deepEqual(slow.begun, ["a", "b"], "each once, and none before the one before it was taken");
+  assert.deepEqual(left(), ["b", "c"], "what was taken is not handed over again");
+  slow.take();
+  await setImmediate();
+  assert.deepEqual(
+    [slow.begun, left()],
+    [
+      ["a", "b"],
+      ["b", "c"],
+    ],
+    "what comes too late is as if it had not",
+  );
+  const next = new Delivery({ store, outputs: [slow, journald], counters, report: assert.fail });
+  next.begin(false);
+  await setImmediate();
+  slow.take();
+  await setImmediate();
+  slow.take();
+  await next.finish();
+  assert.deepEqual(slow.begun, ["a", "b", "b", "c"]);
+  assert.deepEqual([left(), errors], [[], []]);
+});
+
+test("Delivery: an alert that is not taken for long is reported once, and waited for", async () => {
+  const { slow, counters, errors, delivery, post, left } = slowWorld(5);
+  post("a");
+  delivery.begin(true);
+  await setTimeout(50);
+  assert.equal(errors.length, 1);
+  assert.match(String(errors[0]), /An alert is not taken/);
+  assert.equal(counters.outputs_failed, 1);
+  slow.take();
+  await delivery.finish();
+  assert.deepEqual([slow.begun, left()], [["a"], []]);
+});
+
+test("Delivery: without a limit the end waits for who is slow, as a replay does", async () => {
+  const { slow, errors, delivery, post, left } = slowWorld();
+  post("a");
+  delivery.begin(true);
+  let ended = false;
+  const end = delivery.finish().then(() => {
+    ended = true;
+  });
+  await setTimeout(20);
+  assert.equal(ended, false);
+  slow.take();
+  await end;
+  assert.deepEqual([left(), errors], [[], []]);
 });

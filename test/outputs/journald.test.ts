@@ -92,11 +92,11 @@ const sending = `
   import { completedAlert, raisedAlert, rpmImage } from ${JSON.stringify(new URL("../helpers/alerts.ts", import.meta.url).href)};
   const long = rpmImage({ args: ["rpm", "-i", "x".repeat(40_000)], pid: 901 });
   const output = journaldOutput();
-  output.raised(raisedAlert());
-  output.completed(completedAlert());
-  output.completed(completedAlert(long));
+  await output.raised(raisedAlert());
+  await output.completed(completedAlert());
+  await output.completed(completedAlert(long));
   rmSync("/run/systemd/journal/socket");
-  try { output.raised(raisedAlert()); } catch (error) { console.log(error.code); }`;
+  try { await output.raised(raisedAlert()); } catch (error) { console.log(error.code); }`;
 
 test("journaldOutput(): a real journal keeps every field, and one that has gone is told as such", {
   skip: needs("root", "journald"),

@@ -224,6 +224,14 @@ test("InstallationJoin: however many wait, what it holds is bounded, and each is
   assert.deepEqual(new Set(settled), begun);
 });
 
+test("InstallationJoin: of one installation so many records are kept, and the others counted", () => {
+  const { join, counters } = newJoin();
+  const installation = join.execution(rpmImage());
+  for (let count = 0; count < 16_390; count += 1) join.update(updateOf(), rpmImage());
+  assert.equal(installation?.updates.length, 16_384);
+  assert.equal(counters.outcomes_let_go, 6);
+});
+
 test("InstallationJoin: every installation is told once and settled once, and no record of one is lost", () => {
   const step = fc.record({
     what: fc.constantFrom("rpm", "query", "record", "removal", "time"),

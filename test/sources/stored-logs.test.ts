@@ -237,6 +237,24 @@ for (const { why, path, code, text: message } of refusals) {
   });
 }
 
+test("StoredLogSource: names all files that it refuses at once", async () => {
+  using files = new Files();
+  const missing = [..."abc"].map((name) => join(files.folder, name));
+  const good = files.write("good", record(1));
+  const unreadable = (await read([good, ...missing])).error;
+  assert.ok(unreadable instanceof KinwatchError && unreadable.code === "KW_INPUT_UNREADABLE");
+  assert.match(unreadable.message, /^3 of 4 files cannot be read, and none was\n/);
+  for (const path of missing)
+    assert.match(unreadable.message, new RegExp(`^Cannot read ${path}: ENOENT`, "m"));
+  const { error } = await read([files.write("t", "hello\n"), good, ...missing]);
+  assert.ok(error instanceof KinwatchError && error.code === "KW_INPUT_INVALID");
+  assert.match(error.message, /^4 of 5 .*^.*\/t is no audit log.*^Cannot read .*\/c: ENOENT/ms);
+  const many = await read(Array.from({ length: 100 }, (_, index) => join(files.folder, `none${index}`)));
+  assert.ok(many.error instanceof KinwatchError);
+  assert.match(many.error.message, /^and 80 more\. /m);
+  assert.equal(many.error.message.split("\n").length, 22);
+});
+
 test("StoredLogSource: holds little of what expands a thousandfold", { timeout: 60_000 }, async () => {
   using files = new Files();
   const bomb = zstdCompressSync(Buffer.alloc(512 * 1_048_576, record(1)));

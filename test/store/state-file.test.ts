@@ -137,14 +137,14 @@ test("Store: damage that is met later is told as such", (t) => {
   const bytes = readFileSync(file);
   writeFileSync(file, bytes.fill(0xa5, 4_096)); // all but the schema
   using store = openStoreToRead(join(file, ".."));
-  assert.throws(() => store.alerts(), { code: "KW_STATE_CORRUPT" });
+  assert.throws(() => [...store.alerts()], { code: "KW_STATE_CORRUPT" });
 });
 
 test("Store: an unfinished first start is begun again", (t) => {
   const directory = folder(t);
   writeFileSync(join(directory, "kinwatch.db.new"), "unfinished");
   using store = new Store(directory, { counters });
-  assert.deepEqual(store.alerts(), []);
+  assert.deepEqual([...store.alerts()], []);
 });
 
 test("Store: its folder and files are for nobody else", (t) => {

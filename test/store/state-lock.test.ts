@@ -30,16 +30,16 @@ test("StateLock: a second writer is told who is the first, a reader reads, and a
   });
   {
     using reader = openStoreToRead(directory);
-    assert.deepEqual(reader.alerts(), ["{}"]);
+    assert.deepEqual([...reader.alerts()], ["{}"]);
   }
   child.kill("SIGKILL");
   await once(child, "exit");
   {
     using reader = openStoreToRead(directory);
-    assert.deepEqual(reader.alerts(), ["{}"], "of a killed writer");
+    assert.deepEqual([...reader.alerts()], ["{}"], "of a killed writer");
   }
   using store = new Store(directory, { counters });
-  assert.deepEqual(store.alerts(), ["{}"]);
+  assert.deepEqual([...store.alerts()], ["{}"]);
 });
 
 test("StateLock: holds within one process too", (t) => {

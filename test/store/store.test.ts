@@ -61,7 +61,7 @@ test("Store.addAlert(): an alert of the same id is there already, and is handed 
   const { store } = inMemory();
   assert.equal(store.addAlert("1-a", "{}", ["journald", "terminal"]), true);
   assert.equal(store.addAlert("1-a", '{"other":1}', ["journald", "terminal"]), false);
-  assert.deepEqual(store.alerts(), ["{}"]);
+  assert.deepEqual([...store.alerts()], ["{}"]);
   assert.equal(store.outbox("journald", 10).length, 1);
   assert.equal(store.outbox("terminal", 10).length, 1);
 });
@@ -69,7 +69,7 @@ test("Store.addAlert(): an alert of the same id is there already, and is handed 
 test("Store.completeAlert(): once, and only what was raised", () => {
   const { store } = inMemory();
   store.completeAlert("1-a", "{}", ["journald"]);
-  assert.deepEqual(store.alerts(), []);
+  assert.deepEqual([...store.alerts()], []);
   store.addAlert("1-a", '{"stage":1}', ["journald"]);
   store.addAlert("2-b", "{}", ["journald"]);
   assert.deepEqual(store.awaiting(), ["1-a", "2-b"]);
@@ -78,7 +78,7 @@ test("Store.completeAlert(): once, and only what was raised", () => {
   store.completeAlert("1-a", '{"stage":3}', ["journald"]);
   assert.deepEqual(store.awaiting(), ["2-b"]);
   assert.equal(store.awaitsOutcome("1-a"), undefined);
-  assert.deepEqual(store.alerts("1-"), ['{"stage":2}']);
+  assert.deepEqual([...store.alerts("1-")], ['{"stage":2}']);
   const rows = store.outbox("journald", 10).map(({ stage, document }) => [stage, document]);
   assert.deepEqual(rows, [
     ["raised", '{"stage":2}'],
@@ -111,7 +111,19 @@ test("Store.alerts(): by the beginning of an id, and nothing in it is a pattern"
     ["0_", []],
     ["01-ab-longer", []],
   ];
-  for (const [prefix, want] of rows) assert.deepEqual(store.alerts(prefix), want, prefix);
+  for (const [prefix, want] of rows) assert.deepEqual([...store.alerts(prefix)], want, prefix);
+});
+
+test("Store.alerts(): any number, each once, also while more come", () => {
+  const { store } = inMemory();
+  const add = (id: number) => store.addAlert(String(id), String(id), []);
+  for (let id = 1_000; id < 1_100; id += 1) add(id);
+  const listed: number[] = [];
+  for (const document of store.alerts()) {
+    listed.push(Number(document));
+    if (listed.length === 50) add(2_000);
+  }
+  assert.deepEqual(listed, [...Array.from({ length: 100 }, (_, index) => 1_000 + index), 2_000]);
 });
 
 test("Store.alertsSince(): each change once, however far a reader lags behind", () => {
@@ -143,13 +155,13 @@ test("Store.transaction(): all or nothing, and what failed does not stop the nex
       }),
     failed,
   );
-  assert.deepEqual(store.alerts(), []);
+  assert.deepEqual([...store.alerts()], []);
   assert.equal(store.cursor(), undefined);
   assert.equal(
     store.transaction(() => store.addAlert("1", "{}", [])),
     true,
   );
-  assert.deepEqual(store.alerts(), ["{}"]);
+  assert.deepEqual([...store.alerts()], ["{}"]);
 });
 
 test("Store: the oldest complete and delivered alerts go first when it is full", () => {
@@ -161,7 +173,7 @@ test("Store: the oldest complete and delivered alerts go first when it is full",
     store.addAlert(id, `"${id}"`, []);
     store.completeAlert(id, `"${id}"`, []);
   }
-  assert.deepEqual(store.alerts(), ['"1"', '"2"', '"5"']);
+  assert.deepEqual([...store.alerts()], ['"1"', '"2"', '"5"']);
   assert.equal(counters.alerts_let_go, 2);
 });
 
@@ -181,7 +193,7 @@ test("Store: an output that refuses for ever holds a bounded number of rows, and
   for (const id of ["1", "2", "3"]) store.addAlert(id, `"${id}"`, ["journald"]);
   const waiting = store.outbox("journald", 10).map(({ document }) => document);
   assert.deepEqual(waiting, ['"2"', '"3"']);
-  assert.equal(store.alerts().length, 3);
+  assert.equal([...store.alerts()].length, 3);
   assert.equal(counters.outbox_let_go, 1);
 });
 
@@ -224,7 +236,7 @@ test("Store: behaves as a model of it, over any calls and restarts", (t) => {
         );
         const awaited = [...alerts].flatMap(([key, complete]) => (complete ? [] : [key])).sort();
         assert.deepEqual(store.awaiting(), awaited);
-        assert.equal(store.alerts().length, alerts.size);
+        assert.equal([...store.alerts()].length, alerts.size);
       }
       store[Symbol.dispose]();
     }),
@@ -236,12 +248,12 @@ test("openStoreToRead(): sees what the writer committed, before any checkpoint a
   const directory = folder(t);
   using store = new Store(directory, { counters: newCounters() });
   using reader = openStoreToRead(directory);
-  assert.deepEqual(reader.alerts(), []);
+  assert.deepEqual([...reader.alerts()], []);
   store.transaction(() => {
     store.addAlert("1", '"1"', ["journald"]);
-    assert.deepEqual(reader.alerts(), [], "not before the commit");
+    assert.deepEqual([...reader.alerts()], [], "not before the commit");
   });
-  assert.deepEqual(reader.alerts(), ['"1"']);
+  assert.deepEqual([...reader.alerts()], ['"1"']);
   assert.deepEqual(
     reader.alertsSince(0).map(({ document }) => document),
     ['"1"'],
@@ -256,5 +268,5 @@ test("openStoreToRead(): sees what a stopped writer left", (t) => {
     store.addAlert("1", '"1"', []);
   }
   using reader = openStoreToRead(directory);
-  assert.deepEqual(reader.alerts(), ['"1"']);
+  assert.deepEqual([...reader.alerts()], ['"1"']);
 });
