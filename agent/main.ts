@@ -95,14 +95,14 @@ export async function watch(options: FlowOptions): Promise<void> {
         counters,
       },
     );
-    if (store.addAlert(id, JSON.stringify(alert), delivery.names)) counters.alerts_raised += 1;
+    if (store.addAlert(id, JSON.stringify(alert), delivery.takers.raised)) counters.alerts_raised += 1;
   }
 
   function complete(id: string, updates: Installation["updates"]): void {
     const document = store.awaitsOutcome(id);
     if (document === undefined) return; // nothing was new about it, or it was completed before a restart
     const alert = withOutcome(JSON.parse(document) as AlertDocument, updates);
-    store.completeAlert(id, JSON.stringify(alert), delivery.names);
+    store.completeAlert(id, JSON.stringify(alert), delivery.takers.completed);
   }
 
   function commit(steps: readonly Step[], seen: boolean): void {

@@ -164,7 +164,7 @@ function journaldLater(): Output {
   };
   return {
     name: "journald",
-    raised: (alert) => open().raised(alert),
+    raised: (alert) => open().raised?.(alert),
     completed: (alert) => open().completed(alert),
   };
 }

@@ -34,7 +34,8 @@ interface Way {
 }
 
 export class Delivery {
-  readonly names: readonly string[];
+  /** Who takes an alert when. */
+  readonly takers: Readonly<Record<OutboxRow["stage"], readonly string[]>>;
   readonly #options: DeliveryOptions;
   readonly #ways: readonly Way[];
   readonly #nowMs: () => number;
@@ -51,8 +52,10 @@ export class Delivery {
       isBusy: false,
       done: Promise.resolve(),
     }));
-    this.names = options.outputs.map(({ name }) => name);
-    options.store.keepOutputs(this.names);
+    const completed = options.outputs.map(({ name }) => name);
+    const raised = options.outputs.flatMap((output) => (output.raised === undefined ? [] : [output.name]));
+    this.takers = { raised, completed };
+    options.store.keepOutputs(completed);
     this.#nowMs = options.nowMs ?? (() => performance.now());
   }
 
@@ -105,7 +108,7 @@ export class Delivery {
   /** @throws what is worth another try; an alert that an output cannot show is told, stays in the store, and holds up no other */
   async #hand(output: Output, { stage, document }: OutboxRow): Promise<void> {
     try {
-      const handed = output[stage](JSON.parse(document) as AlertDocument);
+      const handed = output[stage]?.(JSON.parse(document) as AlertDocument);
       if (handed !== undefined) await this.#watched(output, handed);
     } catch (error) {
       if (error instanceof KinwatchError) throw error;

@@ -6,7 +6,6 @@ import { type Write, writeTo } from "./write.ts";
 export function ndjsonOutput(stream: NodeJS.WritableStream, write: Write = writeTo(stream)): Output {
   return {
     name: "ndjson",
-    raised(): void {}, // its outcome is still to come
     completed: (alert: AlertDocument) => write(`${JSON.stringify(alert)}\n`),
   };
 }

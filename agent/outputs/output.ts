@@ -6,8 +6,8 @@ import type { AlertDocument } from "../alert/alert-document.ts";
  */
 export interface Output {
   readonly name: "journald" | "terminal" | "ndjson";
-  /** The alert as it is known at the execution, at once; outcome unknown as yet. */
-  raised(alert: AlertDocument): Promise<void> | void;
+  /** The alert as it is known at the execution, at once; outcome unknown as yet. Left out: it takes none before that is known. */
+  raised?(alert: AlertDocument): Promise<void> | void;
   /** The same alert, complete: its outcome came, or its time was up. */
   completed(alert: AlertDocument): Promise<void> | void;
 }

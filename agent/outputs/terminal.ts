@@ -19,15 +19,14 @@ export function terminalOutput(
   when: "at once" | "complete",
   write: Write = writeTo(stream),
 ): Output {
+  const show = async (alert: AlertDocument, text: typeof alertText): Promise<void> =>
+    write(`${text(alert, textOptions(stream))}\n`);
+  if (when === "complete") return { name: "terminal", completed: (alert) => show(alert, alertText) };
   return {
     name: "terminal",
-    async raised(alert: AlertDocument): Promise<void> {
-      if (when === "at once") await write(`${alertText(alert, textOptions(stream))}\n`);
-    },
+    raised: (alert) => show(alert, alertText),
     async completed(alert: AlertDocument): Promise<void> {
-      if (when === "at once" && alert.kinwatch.outcome === "unavailable") return; // was said at once
-      const text = when === "at once" ? outcomeText : alertText;
-      await write(`${text(alert, textOptions(stream))}\n`);
+      if (alert.kinwatch.outcome !== "unavailable") await show(alert, outcomeText); // else it was said at once
     },
   };
 }

@@ -36,6 +36,7 @@ export class StoredFile implements Disposable {
   #compression: Compression | undefined;
   #kept: Buffer[] = []; // of the stream, read while it was looked at
   #head: Buffer = Buffer.alloc(0);
+  #proof = { length: 0, fingerprint: "" }; // the last one: at most places the same
 
   private constructor(path: string, stdin: AsyncIterable<Buffer>, counters: Counters) {
     this.path = path;
@@ -72,9 +73,10 @@ export class StoredFile implements Disposable {
    */
   fingerprintAt(offset: number): string | undefined {
     const length = Math.min(PROOF_BYTES, offset - 1);
-    return length <= 0 || this.#head.length < length
-      ? undefined
-      : fingerprintOf(this.#head.subarray(0, length));
+    if (length <= 0 || this.#head.length < length) return undefined;
+    if (this.#proof.length !== length)
+      this.#proof = { length, fingerprint: fingerprintOf(this.#head.subarray(0, length)) };
+    return this.#proof.fingerprint;
   }
 
   /** @throws KW_INPUT_UNREADABLE, KW_INPUT_INVALID: damaged or cut off, after all that could be read */

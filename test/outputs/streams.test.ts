@@ -21,7 +21,7 @@ function stream(): { to: NodeJS.WriteStream; text: () => string } {
 test("ndjsonOutput(): one complete document a line, and nothing while its outcome is awaited", async () => {
   const { to, text } = stream();
   const output = ndjsonOutput(to);
-  await output.raised(raisedAlert());
+  await output.raised?.(raisedAlert());
   await output.completed(completedAlert());
   await output.completed(completedAlert());
   const lines = text().split("\n");
@@ -33,7 +33,7 @@ test("ndjsonOutput(): one complete document a line, and nothing while its outcom
 test("terminalOutput(): at once, and the outcome when it comes", async () => {
   const { to, text } = stream();
   const output = terminalOutput(to, "at once");
-  await output.raised(raisedAlert());
+  await output.raised?.(raisedAlert());
   assert.match(text(), /^● MEDIUM .*\n\n$/s);
   await output.completed(completedAlert());
   assert.match(text(), /^○ kw-a-1\.0-1\.noarch installed.*\n\n$/s);
@@ -43,7 +43,7 @@ test("terminalOutput(): says but once that no outcome will come", async () => {
   const { to, text } = stream();
   const output = terminalOutput(to, "at once");
   const image = rpmImage({ source: "procfs" });
-  await output.raised(raisedAlert(image));
+  await output.raised?.(raisedAlert(image));
   assert.match(text(), /outcome {2}not known: this source has no outcome records/);
   await output.completed(completedAlert(image, []));
   assert.equal(text(), "");
@@ -52,7 +52,7 @@ test("terminalOutput(): says but once that no outcome will come", async () => {
 test("terminalOutput(): stored logs' alerts are shown whole", async () => {
   const { to, text } = stream();
   const output = terminalOutput(to, "complete");
-  await output.raised(raisedAlert());
+  await output.raised?.(raisedAlert());
   assert.equal(text(), "");
   await output.completed(completedAlert());
   assert.match(text(), /^● MEDIUM .*outcome {2}installed\n.*kw-a-1\.0-1\.noarch {2}installed.*\n\n$/s);
