@@ -67,7 +67,7 @@ export async function watch(options: FlowOptions): Promise<void> {
   let samples = 0;
   let seen = false; // what was read last lies before the stored position: stopped there, that one holds
 
-  function judge({ installation, ancestors, seen }: Found): void {
+  function judge({ installation, ancestors, counters: then, seen }: Found): void {
     const { image, timeMs } = installation;
     const id = installationId(installation);
     const scope = image.exec.node ?? "";
@@ -92,7 +92,7 @@ export async function watch(options: FlowOptions): Promise<void> {
         provider: source.name,
         nowMs: startMs === undefined ? undefined : Date.now(),
         ancestors,
-        counters,
+        counters: then,
       },
     );
     if (store.addAlert(id, JSON.stringify(alert), delivery.takers.raised)) counters.alerts_raised += 1;
@@ -182,6 +182,7 @@ export interface Found {
   readonly kind: "found";
   readonly installation: Installation;
   readonly ancestors: readonly ProcessImage[];
+  readonly counters: Counters; // as they were at that moment
   readonly seen: boolean; // decided before a restart: only its outcome is still of interest
 }
 
@@ -204,7 +205,7 @@ export class Pass {
   /** @param everything each execution is a step too, and not only installations */
   constructor({ lineage, installations, counters }: PassOptions, everything = false) {
     this.#counters = counters;
-    this.#builder = new EventBuilder(counters);
+    this.#builder = new EventBuilder(counters, !everything);
     this.#processes = new ProcessTable(lineage, counters);
     this.#installations = new InstallationJoin(installations, counters);
     this.#everything = everything;
@@ -218,7 +219,7 @@ export class Pass {
     for (const exec of this.#given.splice(0)) exec.shrink();
     const steps: Step[] = [];
     const seen = observation.kind !== "idle" && observation.seen;
-    for (const event of this.#builder.add(observation)) this.#take(event, seen, steps);
+    this.#builder.add(observation, (event) => this.#take(event, seen, steps));
     if (observation.kind === "idle") give(this.#installations.settledAtRest(observation.nowMs), steps);
     return steps;
   }
@@ -226,7 +227,7 @@ export class Pass {
   /** Nothing more will come: all that waits is handed on as it is. */
   end(): Step[] {
     const steps: Step[] = [];
-    for (const event of this.#builder.flush()) this.#take(event, false, steps);
+    this.#builder.flush((event) => this.#take(event, false, steps));
     give(this.#installations.flush(), steps);
     return steps;
   }
@@ -268,11 +269,11 @@ export class Pass {
     if (installation !== undefined) {
       const ancestors = this.#processes.ancestors(image); // asks /proc for what it may still know
       if (image.parent === undefined && image.unresolved !== "none") this.#counters.parents_unresolved += 1;
-      steps.push({ kind: "found", installation, ancestors, seen });
+      steps.push({ kind: "found", installation, ancestors, counters: { ...this.#counters }, seen });
     }
     if (event.kind !== "exec") return;
-    if (this.#everything || installation !== undefined) this.#given.push(event);
-    else event.shrink();
+    if (this.#everything || installation !== undefined) this.#given.push(image.exec);
+    else image.exec.shrink();
   }
 }
 

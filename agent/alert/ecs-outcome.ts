@@ -59,12 +59,13 @@ export function withOutcomePart<
   D extends ExecutionDocument & { readonly kinwatch: Partial<OutcomeDocument> },
 >(document: D, updates: readonly SoftwareUpdate[]): D {
   const part = outcomePart(updates, document.kinwatch.outcome !== "unavailable");
+  const { package: _, ...rest } = document; // wherever it stood: the same bytes, however the log was cut when it was read
   return {
-    ...document,
+    ...rest,
     event: { ...document.event, outcome: part.eventOutcome },
-    ...(part.package === undefined ? {} : { package: part.package }),
     kinwatch: { ...document.kinwatch, ...part.outcome },
-  };
+    ...(part.package === undefined ? {} : { package: part.package }),
+  } as D;
 }
 
 /** What came of it, in a few words: "kw-a-1.0-1.noarch installed, no verified signature". */

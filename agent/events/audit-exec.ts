@@ -50,14 +50,83 @@ export class AuditExec implements ExecEvent {
   ses: number | undefined = undefined;
   tty: string | undefined = undefined;
   image: Image = unknownImage;
-  /** Raw texts: EXECVE records from "argc=" on; a proctitle value; CWD's value; SYSCALL's trailer. */
-  execve: string | undefined = undefined;
+  /** Raw texts: a proctitle value; CWD's value; SYSCALL's trailer. */
   title: string | undefined = undefined;
   cwd: string | undefined = undefined;
   trailer: string | undefined = undefined;
   path: string | undefined = undefined; // PATH item 0's value, where it may be a script's
   cut = false; // the raw arguments met a bound of ours
+  borrowed = false; // used again for the next execution: who keeps it keeps a copy()
+  #execve: string | undefined;
+  #bytes: Buffer | undefined; // where the arguments stand, as long as nobody has asked for them
+  #start = 0;
+  #end = 0;
   #kept: { readonly script: string | undefined } | undefined; // told from arguments that are cut now
+
+  /** As it was made, to be used again. */
+  begin(): void {
+    this.node = undefined;
+    this.tty = undefined;
+    this.title = undefined;
+    this.cwd = undefined;
+    this.trailer = undefined;
+    this.path = undefined;
+    this.cut = false;
+    this.#execve = undefined;
+    this.#bytes = undefined;
+    this.#kept = undefined;
+  }
+
+  copy(): AuditExec {
+    const copy = new AuditExec();
+    copy.node = this.node;
+    copy.timeMs = this.timeMs;
+    copy.serial = this.serial;
+    copy.pid = this.pid;
+    copy.ppid = this.ppid;
+    copy.uid = this.uid;
+    copy.auid = this.auid;
+    copy.ses = this.ses;
+    copy.tty = this.tty;
+    copy.image = this.image;
+    copy.title = this.title;
+    copy.cwd = this.cwd;
+    copy.trailer = this.trailer;
+    copy.path = this.path;
+    copy.cut = this.cut;
+    copy.#execve = this.execve;
+    copy.#kept = this.#kept;
+    return copy;
+  }
+
+  /** Raw text: EXECVE records from "argc=" on. */
+  get execve(): string | undefined {
+    if (this.#bytes !== undefined) this.execve = this.#bytes.toString("latin1", this.#start, this.#end);
+    return this.#execve;
+  }
+
+  set execve(text: string | undefined) {
+    this.#execve = text;
+    this.#bytes = undefined;
+  }
+
+  /** The same, read when somebody asks: the bytes must stay until then. */
+  lendArguments(bytes: Buffer, start: number, end: number): void {
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+  }
+
+  /** Copies the raw arguments. @returns how many bytes they have; undefined: there are none, or more than that */
+  writeArguments(into: Buffer, at: number, bytesMax: number): number | undefined {
+    const bytes = this.#bytes;
+    const start = this.#start;
+    const length = bytes === undefined ? this.#execve?.length : this.#end - start;
+    if (length === undefined || length > bytesMax) return undefined;
+    if (bytes === undefined) return into.write(this.#execve as string, at, "latin1");
+    for (let index = 0; index < length; index += 1) into[at + index] = bytes[start + index] as number;
+    return length;
+  }
 
   /** The same for all: not a field of each. */
   get kind(): "exec" {
@@ -129,13 +198,15 @@ export class AuditExec implements ExecEvent {
 
   /** Whether its numbers, its program, its directory and short arguments are all that there is: so it is with most. */
   get isPlain(): boolean {
-    const { path, title, trailer, cut, execve, cwd, image } = this;
+    const { path, title, trailer, cut, cwd, image } = this;
     if (path !== undefined || title !== undefined || trailer !== undefined || cut) return false;
     if (image.packageTool || image.executable === "" || isLong(image.executable)) return false;
-    return !isLong(execve) && !isLong(cwd);
+    const length = this.#bytes === undefined ? (this.#execve?.length ?? 0) : this.#end - this.#start;
+    return length <= KEPT_MAX && !isLong(cwd) && this.#kept === undefined;
   }
 
   shrink(): void {
+    if (this.isPlain) return;
     const { execve, path, cwd, image } = this;
     if (isLong(execve) || isLong(path) || isLong(cwd)) {
       const { script } = this;

@@ -23,7 +23,7 @@ import {
 } from "../sources/record-head.ts";
 import { FAILED, MALFORMED, RecordIndex, SAME, WHOLE } from "../sources/record-index.ts";
 import type { LogObservation, LogPosition, Observation } from "../sources/source.ts";
-import { imageOf } from "./audit-exec.ts";
+import { AuditExec, imageOf } from "./audit-exec.ts";
 import type { HostEvent } from "./exec-event.ts";
 import { HostLog } from "./host-log.ts";
 import { OpenEvent, type Texts } from "./open-event.ts";
@@ -40,6 +40,7 @@ const SAMPLES_MAX = 16;
 export class EventBuilder {
   readonly #counters: Counters;
   readonly #open: OpenEvent[] = []; // in order of their first record; there are rarely more than two
+  readonly #lent: AuditExec | undefined;
   readonly #spare: OpenEvent[] = []; // to be used again: they live too short for objects
   readonly #done = new RecentIds();
   readonly #failed = new RecentIds();
@@ -55,28 +56,34 @@ export class EventBuilder {
   #timeMs = 0;
   #serial = 0;
   #end: LogPosition | undefined;
-  #events: HostEvent[] = [];
+  #take: (event: HostEvent) => void = () => {};
   /** The first lines that are no audit record, for people: at most 16 of 256 bytes. */
   readonly malformedSamples: string[] = [];
 
-  constructor(counters: Counters) {
+  /** @param lends whether most executions may be borrowed ones: who takes them must not keep them as they are */
+  constructor(counters: Counters, lends = false) {
     this.#counters = counters;
+    if (!lends) return;
+    this.#lent = new AuditExec();
+    this.#lent.borrowed = true;
   }
 
-  /** Reads on. The events returned are the caller's, and hold nothing of the observation's bytes. */
-  add(observation: Observation): HostEvent[] {
-    this.#events = [];
+  /**
+   * Reads on.
+   * @param take is given each event as it comes. One that is `borrowed` is gone with the next; of others, and of copies, nothing
+   * is in the observation's bytes.
+   */
+  add(observation: Observation, take: (event: HostEvent) => void): void {
+    this.#take = take;
     if (observation.kind === "log") this.#read(observation);
     else if (observation.kind === "idle") this.#expireIdle(observation.nowMs);
-    else this.#events.push(procExec(observation.process, observation.seen ? undefined : observation.nowMs));
-    return this.#events;
+    else take(procExec(observation.process, observation.seen ? undefined : observation.nowMs));
   }
 
   /** Gives up waiting: all that is open comes out as it is. */
-  flush(): HostEvent[] {
-    this.#events = [];
+  flush(take: (event: HostEvent) => void): void {
+    this.#take = take;
     this.#giveUpAll(() => true);
-    return this.#events;
   }
 
   /** Where reading must begin again so that nothing is lost: the start of the oldest event that is not out yet. */
@@ -161,10 +168,14 @@ export class EventBuilder {
     bytes: Buffer,
     position: LogPosition,
   ): void {
-    const event = known ?? this.#openAt(position, index.starts[at] as number);
+    const start = index.starts[at] as number;
+    const isNext = this.#open.length === 0 && this.#host.isNext(this.#serial);
+    if (isNext && this.#lent !== undefined) this.#lent.begin();
+    const event =
+      known ?? (isNext ? this.#openEvent(position, start, this.#lent) : this.#openAt(position, start));
     if (event === undefined || event.hasSyscall) return;
     event.takeWhole(index, at, bytes, this.#texts);
-    this.#finish(event);
+    this.#finish(event); // at once, if it is the only one
   }
 
   #takeSyscall(
@@ -206,7 +217,7 @@ export class EventBuilder {
       }
       // The kernel wrote the execution long before: a record that it lacks will not come.
       this.#giveUpAll((event) => event.exec.pid === update.pid && event.host === host);
-      this.#events.push(update);
+      this.#take(update);
     }
     return known;
   }
@@ -235,7 +246,7 @@ export class EventBuilder {
   }
 
   /** A new event with the id read last. */
-  #openEvent(position: LogPosition, line: number): OpenEvent {
+  #openEvent(position: LogPosition, line: number, exec = new AuditExec()): OpenEvent {
     const host = this.#host;
     const timeMs = this.#timeMs;
     const serial = this.#serial;
@@ -250,14 +261,14 @@ export class EventBuilder {
       if (this.#open.length >= OPEN_MAX) this.#giveUp(this.#open[0] as OpenEvent);
     }
     const event = this.#spare.pop() ?? new OpenEvent(host, position);
-    event.begin(host, position, line, timeMs, serial);
+    event.begin(exec, host, position, line, timeMs, serial);
     this.#open.push(event);
     return event;
   }
 
   #boot(host: HostLog): void {
     this.#giveUpAll((event) => event.host === host);
-    this.#events.push({ kind: "boot", node: host.name, timeMs: this.#timeMs });
+    this.#take({ kind: "boot", node: host.name, timeMs: this.#timeMs });
   }
 
   /** A complete event goes out, unless an older one of its own process or its parent's is still waiting. */
@@ -279,10 +290,10 @@ export class EventBuilder {
     this.#close(event);
     this.#done.add(keyOf(event.host, exec.serial), exec.timeMs);
     this.#counters.events_read += 1;
-    if (exec.cut || (exec.execve !== undefined && !event.hasAllArguments()))
+    if (exec.cut || !(event.hasAllArguments() || exec.execve === undefined))
       this.#counters.arguments_truncated += 1;
     event.close();
-    this.#events.push(exec);
+    this.#take(exec);
     const next = this.#open.find((other) => other.ended && other.isComplete() && !this.#waitsForOther(other));
     if (next !== undefined) this.#emit(next);
   }

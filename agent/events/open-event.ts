@@ -38,9 +38,15 @@ export class OpenEvent {
     this.chunk = chunk;
   }
 
-  /** Begins anew, with an execution of its own. */
-  begin(host: HostLog, chunk: LogPosition, offset: number, timeMs: number, serial: number): void {
-    const exec = new AuditExec();
+  /** Begins anew. */
+  begin(
+    exec: AuditExec,
+    host: HostLog,
+    chunk: LogPosition,
+    offset: number,
+    timeMs: number,
+    serial: number,
+  ): void {
     exec.node = host.name;
     exec.timeMs = timeMs;
     exec.serial = serial;
@@ -68,8 +74,14 @@ export class OpenEvent {
     if (directory !== 0) this.takeDirectory(bytes, directory, texts);
     if (secondPath !== 0) this.takePath(bytes, secondPath);
     if (path !== 0 && !this.#isProgramItself) this.takePath(bytes, path);
-    this.takeArguments(bytes, index.execves[at] as number, index.execveEnds[at] as number);
     this.ended = true;
+    const start = index.execves[at] as number;
+    const end = index.execveEnds[at] as number;
+    if (!this.exec.borrowed) this.takeArguments(bytes, start, end);
+    else {
+      this.#argumentsWhole = true;
+      this.exec.lendArguments(bytes, start, end);
+    }
   }
 
   takeSyscall(index: RecordIndex, at: number, bytes: Buffer, texts: Texts): void {
@@ -139,12 +151,13 @@ export class OpenEvent {
   }
 
   isComplete(): boolean {
-    return this.hasSyscall && this.exec.execve !== undefined && this.hasAllArguments();
+    return this.hasSyscall && this.hasAllArguments();
   }
 
   hasAllArguments(): boolean {
+    if (this.#argumentsWhole) return true;
     const { execve, cut } = this.exec;
-    if (this.#argumentsWhole || cut || execve === undefined) return this.#argumentsWhole || cut;
+    if (cut || execve === undefined) return cut;
     if (execve.length > this.#argumentsRead) {
       this.#argumentsRead = execve.length;
       this.#argumentsWhole = executeArguments(execve).complete;
@@ -156,7 +169,7 @@ export class OpenEvent {
   close(): void {
     const { exec } = this;
     if (this.#isProgramItself) exec.path = undefined;
-    if (exec.execve === undefined && exec.title !== undefined && !isTitleOf(exec.title, exec.image))
+    if (exec.title !== undefined && exec.execve === undefined && !isTitleOf(exec.title, exec.image))
       exec.title = undefined;
   }
 }

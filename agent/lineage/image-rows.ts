@@ -1,14 +1,16 @@
 /**
- * Images that nobody has referred to yet, as most never are: numbers and shared texts, a row each, which the garbage
+ * Images that nobody has referred to yet, as most never are: numbers, bytes and shared texts, a row each, which the garbage
  * collector has nothing to do with. Who is asked for becomes an object, and stays one.
  */
 import { AuditExec } from "../events/audit-exec.ts";
-import type { ExecEvent } from "../events/exec-event.ts";
 import type { Life } from "./pid-clock.ts";
 import type { ProcessImage, UnresolvedReason } from "./process-image.ts";
 
-const COLUMNS = 7; // serial, pid, ppid, uid, auid, ses, and why there is no parent
 const ROWS = 1_024; // at first
+const NUMBERS = 8; // serial, pid, ppid, uid, auid, ses, why there is no parent, length of the arguments
+const MOMENTS = 3; // time, and the life's two places
+const LINKS = 9; // node, file, terminal, directory, long arguments, doubtful life, parent, adopter, previous image
+const ARGUMENT_BYTES = 128; // as they are written; longer ones are a string
 const UNSET = 4294967295; // as audit writes it
 const reasons: readonly (UnresolvedReason | undefined)[] = [
   undefined,
@@ -19,79 +21,81 @@ const reasons: readonly (UnresolvedReason | undefined)[] = [
   "none",
 ];
 
-type Column<T> = (T | undefined)[];
-
 export class ImageRows {
+  #rows = 0;
   #numbers = new Uint32Array();
-  #times = new Float64Array();
-  #bornBy = new Float64Array();
-  #seen = new Float64Array();
-  readonly #nodes: Column<string> = [];
-  readonly #files: Column<AuditExec["image"]> = [];
-  readonly #terminals: Column<string> = [];
-  readonly #directories: Column<string> = [];
-  readonly #arguments: Column<string> = [];
-  readonly #lives: Column<Life> = []; // those that the clock may still correct; of the others the numbers are enough
-  readonly #parents: Column<ProcessImage> = [];
-  readonly #adopters: Column<ProcessImage> = [];
-  readonly #previous: Column<ProcessImage> = [];
+  #moments = new Float64Array();
+  #arguments = Buffer.alloc(0);
+  readonly #links: unknown[] = []; // what belongs to a row stands together: it is read at once, and rarely
 
   /** @param row a free one */
   put(row: number, exec: AuditExec, image: ProcessImage): void {
-    if (row >= this.#times.length) this.#grow(Math.max(ROWS, 2 * row));
-    const numbers = this.#numbers;
-    const first = COLUMNS * row;
-    numbers[first] = exec.serial;
-    numbers[first + 1] = exec.pid;
-    numbers[first + 2] = exec.ppid;
-    numbers[first + 3] = exec.uid ?? UNSET;
-    numbers[first + 4] = exec.auid ?? UNSET;
-    numbers[first + 5] = exec.ses ?? UNSET;
-    numbers[first + 6] = reasons.indexOf(image.unresolved);
-    this.#times[row] = exec.timeMs;
-    this.#nodes[row] = exec.node;
-    this.#files[row] = exec.image;
-    this.#terminals[row] = exec.tty;
-    this.#directories[row] = exec.cwd;
-    this.#arguments[row] = exec.execve;
+    if (row >= this.#rows) this.#grow(Math.max(ROWS, 2 * row));
     const { life } = image;
-    this.#bornBy[row] = life.bornBy;
-    this.#seen[row] = life.seen;
-    this.#lives[row] = life.doubtful ? life : undefined;
-    this.#parents[row] = image.parent;
-    this.#adopters[row] = image.adopter;
-    this.#previous[row] = image.previous;
+    const length = exec.writeArguments(this.#arguments, row * ARGUMENT_BYTES, ARGUMENT_BYTES);
+    const numbers = this.#numbers;
+    let at = row * NUMBERS;
+    numbers[at] = exec.serial;
+    numbers[at + 1] = exec.pid;
+    numbers[at + 2] = exec.ppid;
+    numbers[at + 3] = exec.uid ?? UNSET;
+    numbers[at + 4] = exec.auid ?? UNSET;
+    numbers[at + 5] = exec.ses ?? UNSET;
+    numbers[at + 6] = reasons.indexOf(image.unresolved);
+    numbers[at + 7] = length ?? UNSET;
+    at = row * MOMENTS;
+    this.#moments[at] = exec.timeMs;
+    this.#moments[at + 1] = life.bornBy;
+    this.#moments[at + 2] = life.seen;
+    const links = this.#links;
+    at = row * LINKS;
+    links[at] = exec.node;
+    links[at + 1] = exec.image;
+    links[at + 2] = exec.tty;
+    links[at + 3] = exec.cwd;
+    links[at + 4] = length === undefined ? exec.execve : undefined;
+    links[at + 5] = life.doubtful ? life : undefined;
+    links[at + 6] = image.parent;
+    links[at + 7] = image.adopter;
+    links[at + 8] = image.previous;
   }
 
   /** Made anew of its row, which is free then. */
   take(row: number): ProcessImage {
     const numbers = this.#numbers;
-    const first = COLUMNS * row;
+    const links = this.#links;
+    let at = row * NUMBERS;
     const exec = new AuditExec();
-    exec.serial = numbers[first] as number;
-    exec.pid = numbers[first + 1] as number;
-    exec.ppid = numbers[first + 2] as number;
-    exec.uid = set(numbers[first + 3] as number);
-    exec.auid = set(numbers[first + 4] as number);
-    exec.ses = set(numbers[first + 5] as number);
-    exec.timeMs = this.timeOf(row);
-    exec.node = this.nodeOf(row);
-    exec.image = this.#files[row] as AuditExec["image"];
-    exec.tty = this.#terminals[row];
-    exec.cwd = this.#directories[row];
-    exec.execve = this.#arguments[row];
+    exec.serial = numbers[at] as number;
+    exec.pid = numbers[at + 1] as number;
+    exec.ppid = numbers[at + 2] as number;
+    exec.uid = set(numbers[at + 3] as number);
+    exec.auid = set(numbers[at + 4] as number);
+    exec.ses = set(numbers[at + 5] as number);
+    const unresolved = reasons[numbers[at + 6] as number];
+    const length = numbers[at + 7] as number;
+    const first = row * ARGUMENT_BYTES;
+    at = row * MOMENTS;
+    exec.timeMs = this.#moments[at] as number;
+    const bornBy = this.#moments[at + 1] as number;
+    const seen = this.#moments[at + 2] as number;
+    at = row * LINKS;
+    exec.node = links[at] as AuditExec["node"];
+    exec.image = links[at + 1] as AuditExec["image"];
+    exec.tty = links[at + 2] as AuditExec["tty"];
+    exec.cwd = links[at + 3] as AuditExec["cwd"];
+    exec.execve =
+      length === UNSET
+        ? (links[at + 4] as AuditExec["execve"])
+        : this.#arguments.toString("latin1", first, first + length);
     const image: ProcessImage = {
       exec,
-      life: this.#lives[row] ?? {
-        bornBy: this.#bornBy[row] as number,
-        seen: this.seenOf(row),
-        doubtful: false,
-      },
+      life: (links[at + 5] as Life | undefined) ?? { bornBy, seen, doubtful: false },
       provenance: "recorded",
-      parent: this.parentOf(row),
-      unresolved: reasons[numbers[first + 6] as number],
-      adopter: this.#adopters[row],
-      previous: this.#previous[row],
+      parent: links[at + 6] as ProcessImage["parent"],
+      unresolved,
+      adopter: links[at + 7] as ProcessImage["adopter"],
+      previous: links[at + 8] as ProcessImage["previous"],
       asked: false,
       used: false,
     };
@@ -101,50 +105,42 @@ export class ImageRows {
 
   /** Cuts its links. */
   free(row: number): void {
-    this.#parents[row] = undefined;
-    this.#adopters[row] = undefined;
-    this.#previous[row] = undefined;
+    const links = this.#links;
+    for (let at = row * LINKS + 4; at < (row + 1) * LINKS; at += 1) links[at] = undefined;
   }
 
   seenOf(row: number): number {
-    return this.#lives[row]?.seen ?? (this.#seen[row] as number);
+    const life = this.#links[row * LINKS + 5] as Life | undefined;
+    return life?.seen ?? (this.#moments[row * MOMENTS + 2] as number);
   }
 
   parentOf(row: number): ProcessImage["parent"] {
-    return this.#parents[row];
+    return this.#links[row * LINKS + 6] as ProcessImage["parent"];
   }
 
-  nodeOf(row: number): ExecEvent["node"] {
-    return this.#nodes[row];
-  }
-
-  timeOf(row: number): number {
-    return this.#times[row] as number;
+  nodeOf(row: number): AuditExec["node"] {
+    return this.#links[row * LINKS] as AuditExec["node"];
   }
 
   ppidOf(row: number): number {
-    return this.#numbers[COLUMNS * row + 2] as number;
+    return this.#numbers[row * NUMBERS + 2] as number;
   }
 
   #grow(rows: number): void {
-    const numbers = new Uint32Array(COLUMNS * rows);
+    const numbers = new Uint32Array(rows * NUMBERS);
+    const moments = new Float64Array(rows * MOMENTS);
+    const bytes = Buffer.alloc(rows * ARGUMENT_BYTES);
     numbers.set(this.#numbers);
+    moments.set(this.#moments);
+    bytes.set(this.#arguments);
     this.#numbers = numbers;
-    this.#times = longer(this.#times, rows);
-    this.#bornBy = longer(this.#bornBy, rows);
-    this.#seen = longer(this.#seen, rows);
-    const texts = [this.#nodes, this.#files, this.#terminals, this.#directories, this.#arguments];
-    const links = [this.#lives, this.#parents, this.#adopters, this.#previous];
-    for (const column of [...texts, ...links]) while (column.length < rows) column.push(undefined);
+    this.#moments = moments;
+    this.#arguments = bytes;
+    while (this.#links.length < rows * LINKS) this.#links.push(undefined);
+    this.#rows = rows;
   }
 }
 
 function set(id: number): number | undefined {
   return id === UNSET ? undefined : id;
-}
-
-function longer(numbers: Float64Array<ArrayBuffer>, length: number): Float64Array<ArrayBuffer> {
-  const more = new Float64Array(length);
-  more.set(numbers);
-  return more;
 }

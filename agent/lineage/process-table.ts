@@ -30,6 +30,8 @@ const PARENTS_MAX = 64; // generations told: an attacker can make a chain of any
 const EXACT_MS = 20; // start times are cut to 10 ms, and audit stamps with a clock that ticks each 4 to 10
 const RECENT_MS = 5_000; // until then a parent may be about to end; what lives longer can be asked later as well
 
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
 const managers = /^(?:\/usr)?\/lib\/systemd\/systemd$/;
 const managersOwn = /^(?:\/usr)?(?:\/lib\/systemd\/systemd(?:-executor)?|\/sbin\/init)$/;
 
@@ -39,6 +41,11 @@ export class ProcessTable {
   readonly #images: (ProcessImage | undefined)[] = []; // undefined: in its row, as nobody has referred to it yet
   readonly #rows = new ImageRows();
   readonly #keys: number[] = [];
+  readonly #borrowed: Writable<ProcessImage> = newImage(
+    new AuditExec(),
+    { bornBy: 0, seen: 0, doubtful: false },
+    "recorded",
+  );
   #hand = 0;
   readonly #clocks = new Map<string | undefined, PidClock>();
   readonly #nodes = new Map<string | undefined, number>([[undefined, 0]]); // as many as the event builder tells apart
@@ -54,19 +61,22 @@ export class ProcessTable {
     return this.#latest.size;
   }
 
-  /** Enters an execution. What is known of it later is known of the image that others link to, not always of this one. */
+  /**
+   * Enters an execution. What is known of it later is known of the image that others link to, not always of this one; and the
+   * image of a borrowed execution is gone with the next.
+   */
   add(exec: ExecEvent): ProcessImage {
     const key = this.#key(exec.node, exec.pid);
     const clock = this.#clock(exec.node);
     const place = this.#latest.get(key);
     const provenance = exec.source === "procfs" ? "procfs" : "recorded";
     if (place === undefined || !this.#isSame(place, exec, clock)) {
-      const image = newImage(exec, clock.born(exec.pid), provenance);
+      const image = this.#newImage(exec, clock.born(exec.pid), provenance);
       this.#findParent(image, clock);
       return this.#enter(key, image);
     }
     const before = this.#at(place);
-    const image = newImage(exec, before.life, provenance);
+    const image = this.#newImage(exec, before.life, provenance);
     image.previous = before;
     cutAfter(image, PREVIOUS_MAX);
     // Who started it does not change when that one dies and ppid becomes another.
@@ -253,9 +263,27 @@ export class ProcessTable {
     this.#latest.set(key, place);
     this.#keys[place] = key;
     const { exec } = image;
-    const fits = exec instanceof AuditExec && exec.isPlain && !image.asked;
-    this.#images[place] = fits ? undefined : image;
-    if (fits) this.#rows.put(place, exec, image);
+    if (exec instanceof AuditExec && exec.isPlain && !image.asked) {
+      this.#images[place] = undefined;
+      this.#rows.put(place, exec, image);
+      return image;
+    }
+    const kept = isBorrowed(exec) ? { ...image, exec: exec.copy() } : image;
+    this.#images[place] = kept;
+    return kept;
+  }
+
+  /** Used again for each borrowed execution. */
+  #newImage(exec: ExecEvent, life: Life, provenance: Provenance): ProcessImage {
+    if (!isBorrowed(exec)) return newImage(exec, life, provenance);
+    const image = this.#borrowed;
+    image.exec = exec;
+    image.life = life;
+    image.parent = undefined;
+    image.unresolved = undefined;
+    image.adopter = undefined;
+    image.previous = undefined;
+    image.asked = false;
     return image;
   }
 
@@ -311,6 +339,10 @@ export class ProcessTable {
     }
     return index * 2 ** 32 + pid;
   }
+}
+
+function isBorrowed(exec: ExecEvent): exec is AuditExec {
+  return exec instanceof AuditExec && exec.borrowed;
 }
 
 function newImage(exec: ExecEvent, life: Life, provenance: Provenance): ProcessImage {

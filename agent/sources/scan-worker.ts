@@ -7,15 +7,19 @@ import { LineBuffer, type Piece } from "./line-buffer.ts";
 import { RecordIndex } from "./record-index.ts";
 import type { Scanned, ScanTask } from "./scan-ahead.ts";
 
-const { fd, slots, states } = workerData as ScanTask;
+const { fd, slots, states, from } = workerData as ScanTask;
 const buffers = slots.map(({ bytes }) => Buffer.from(bytes));
 const indexes = slots.map(({ index }) => new RecordIndex(index));
 const counters = newCounters();
-const lines = new LineBuffer(0, counters, buffers[0]);
-
 const tell = (scanned: Scanned): void => parentPort?.postMessage(scanned);
 
-function next(into: Buffer): Piece | undefined {
+function oversized(): number {
+  const { records_oversized } = counters;
+  counters.records_oversized = 0;
+  return records_oversized;
+}
+
+function next(lines: LineBuffer, into: Buffer): Piece | undefined {
   for (;;) {
     const space = lines.space(into);
     const read = readSync(fd, space, 0, space.length, lines.end);
@@ -24,19 +28,23 @@ function next(into: Buffer): Piece | undefined {
   }
 }
 
+tell({ kind: "started" });
 try {
+  Atomics.wait(states, slots.length, 0);
+  const lines = new LineBuffer(from[0] as number, counters, buffers[0]);
   for (let slot = 0; ; slot = (slot + 1) % slots.length) {
     Atomics.wait(states, slot, 1);
-    const piece = next(buffers[slot] as Buffer);
+    const piece = next(lines, buffers[slot] as Buffer);
     if (piece === undefined) break;
     const { bytes, offset } = piece;
     const index = indexes[slot] as RecordIndex;
     index.scan(bytes, 0);
     Atomics.store(states, slot, 1);
     const { count, lines: walked, end } = index;
-    tell({ kind: "piece", start: bytes.byteOffset, length: bytes.length, offset, count, lines: walked, end });
+    const { byteOffset: start, length } = bytes;
+    tell({ kind: "piece", start, length, offset, count, lines: walked, end, oversized: oversized() });
   }
-  tell({ kind: "end", rest: lines.rest(), oversized: counters.records_oversized });
+  tell({ kind: "end", rest: lines.rest(), oversized: oversized() });
 } catch (error) {
   tell({
     kind: "failed",

@@ -7,7 +7,7 @@ import { Breath } from "./breath.ts";
 import { type Compression, compressionOf, inflate } from "./inflate.ts";
 import { blankNuls, LineBuffer, type Piece, PROOF_BYTES } from "./line-buffer.ts";
 import { fingerprintOf } from "./log-position.ts";
-import { scanAhead } from "./scan-ahead.ts";
+import { ScanAhead } from "./scan-ahead.ts";
 import type { FileIdentity } from "./source.ts";
 
 const CHUNK_BYTES = 65_536; // of compressed bytes
@@ -85,7 +85,7 @@ export class StoredFile implements Disposable {
     const lines = new LineBuffer(0, this.#counters);
     try {
       if (this.#fd !== undefined && this.#compression === undefined) {
-        yield* (this.bytesTotal ?? 0) < AHEAD_BYTES ? this.#plain(this.#fd, lines) : this.#ahead(this.#fd);
+        yield* this.#plain(this.#fd, lines);
       } else {
         for await (const chunk of this.#chunks()) yield* split(chunk, lines);
       }
@@ -98,19 +98,21 @@ export class StoredFile implements Disposable {
 
   async *#plain(fd: number, lines: LineBuffer): AsyncGenerator<Piece> {
     const breath = new Breath();
+    const isLarge = (this.bytesTotal ?? 0) >= AHEAD_BYTES;
+    await using ahead = isLarge ? new ScanAhead(fd, this.#counters) : undefined;
     for (;;) {
       const space = lines.space();
       const read = readSync(fd, space, 0, space.length, lines.end);
       if (read === 0) return;
       this.bytesRead += read;
       const piece = lines.lines(read);
-      if (piece !== undefined) yield piece;
+      if (piece !== undefined) {
+        yield piece;
+        if (ahead?.isStarted) break; // not inside of a line that is too long
+      }
       await breath.take();
     }
-  }
-
-  async *#ahead(fd: number): AsyncGenerator<Piece> {
-    for await (const piece of scanAhead(fd, this.#counters)) {
+    for await (const piece of ahead.pieces(lines.offset)) {
       this.bytesRead = piece.offset + piece.bytes.length;
       yield piece;
     }

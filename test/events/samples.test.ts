@@ -16,8 +16,9 @@ for (const path of globSync(join(folder, "*.log")).sort()) {
     const counters = newCounters();
     const builder = new EventBuilder(counters);
     const position = { device: 1, inode: 1, offset: 0 };
-    const events = builder.add({ kind: "log", bytes, position, seen: false });
-    events.push(...builder.flush());
+    const events: HostEvent[] = [];
+    builder.add({ kind: "log", bytes, position, seen: false }, (event) => events.push(event));
+    builder.flush((event) => events.push(event));
     const counted = Object.fromEntries(Object.entries(counters).filter(([, count]) => count > 0));
     t.assert.fileSnapshot([...events.map(plain), counted], join(folder, `${name}.golden.ndjson`), {
       serializers: [(documents: readonly object[]) => documents.map((one) => JSON.stringify(one)).join("\n")],

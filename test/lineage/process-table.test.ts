@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { newCounters } from "../../agent/counters.ts";
+import { AuditExec, imageOf as auditImageOf } from "../../agent/events/audit-exec.ts";
 import type { ExecEvent } from "../../agent/events/exec-event.ts";
 import { procExec } from "../../agent/events/proc-exec.ts";
 import type { ProcessImage } from "../../agent/lineage/process-image.ts";
@@ -333,6 +334,61 @@ function live(seed: number, pidMax: number, steps: number) {
   tally.rounds = kernel.rounds;
   return tally;
 }
+
+test("ProcessTable: an image that was kept as a row is the one that an object would be", () => {
+  const drawn = fc.record({
+    pid: fc.integer({ min: 2, max: 40 }),
+    ppid: fc.integer({ min: 1, max: 40 }),
+    ses: fc.option(fc.constantFrom(3, 4), { nil: undefined }),
+    name: fc.constantFrom("bash", "make", "cc1", "true"),
+    args: fc.string({ maxLength: 200 }),
+    step: fc.integer({ min: 1, max: 3 }),
+    asks: fc.boolean(),
+  });
+  const describe = ({ exec, provenance, unresolved, previous }: ProcessImage): unknown => {
+    const { pid, ppid, timeMs, serial, executable, uid, auid, ses, tty, workingDirectory, args } = exec;
+    const said = [pid, ppid, timeMs, serial, executable, uid, auid, ses, tty, workingDirectory, args];
+    return [...said, provenance, unresolved, previous && describe(previous)];
+  };
+  fc.assert(
+    fc.property(fc.array(drawn, { maxLength: 120 }), fc.constantFrom(4, 16, 1_000), (all, processesMax) => {
+      const counters = [newCounters(), newCounters()] as const;
+      const [rows, objects] = counters.map((each) => tableOf({ processesMax }, each)) as [
+        ProcessTable,
+        ProcessTable,
+      ];
+      for (const [index, { pid, ppid, ses, name, args, step, asks }] of all.entries()) {
+        const image = auditImageOf(`"/usr/bin/${name}"`);
+        const text = `argc=1 a0=${Buffer.from(args, "utf8").toString("hex").toUpperCase() || '""'}`;
+        const given = {
+          pid,
+          ppid,
+          ses,
+          image,
+          timeMs: atMs + index * step,
+          serial: index * step,
+          uid: 0,
+          cwd: '"/srv"',
+        };
+        const plain = Object.assign(new AuditExec(), { ...given, execve: text });
+        const enriched = Object.assign(new AuditExec(), { ...given, execve: text, trailer: "" });
+        assert.deepEqual([plain.isPlain, enriched.isPlain], [true, false]);
+        rows.add(plain);
+        objects.add(enriched);
+        if (!asks) continue;
+        const [row, object] = [rows, objects].map((table) =>
+          table.find(undefined, pid, image.executable, given.timeMs),
+        ) as [ProcessImage, ProcessImage];
+        assert.deepEqual(
+          [row, ...rows.ancestors(row)].map(describe),
+          [object, ...objects.ancestors(object)].map(describe),
+        );
+      }
+      assert.deepEqual([rows.size, counters[0]], [objects.size, counters[1]]);
+    }),
+    { numRuns: 500 },
+  );
+});
 
 test("ProcessTable: never names a wrong parent, however often pids are reused", () => {
   fc.assert(

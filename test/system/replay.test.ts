@@ -3,7 +3,7 @@
  * over rotated files, and kills at random moments. Needs nothing of this host.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -81,6 +81,13 @@ test("kinwatch replay: alerts for each first sighting in 100 MB and for nothing 
     assert.deepEqual(alert.package, event?.package);
     assert.deepEqual(alert.process.args, truthOf(alert).argv);
   }
+});
+
+test("kinwatch replay: the same bytes from a stream, which is cut elsewhere", async () => {
+  const { files } = writeTruthLog({ folder: join(folder, "stream"), bytes: 70e6, seed: 4, fileBytes: 100e6 });
+  const log = files.at(-1) ?? "";
+  const { stdout } = await kinwatch(["replay", "--format", "ndjson", "-"], { input: readFileSync(log) });
+  assert.equal(stdout, await replay(files)); // large enough for a second thread
 });
 
 test("kinwatch replay: needs no more memory for 100 MB than for 50", async () => {
