@@ -46,7 +46,7 @@ export class ImageRows {
     at = row * MOMENTS;
     this.#moments[at] = exec.timeMs;
     this.#moments[at + 1] = life.bornBy;
-    this.#moments[at + 2] = life.seen;
+    this.#moments[at + 2] = life.doubtful ? Number.NaN : life.seen;
     const links = this.#links;
     at = row * LINKS;
     links[at] = exec.node;
@@ -110,8 +110,8 @@ export class ImageRows {
   }
 
   seenOf(row: number): number {
-    const life = this.#links[row * LINKS + 5] as Life | undefined;
-    return life?.seen ?? (this.#moments[row * MOMENTS + 2] as number);
+    const seen = this.#moments[row * MOMENTS + 2] as number;
+    return Number.isNaN(seen) ? (this.#links[row * LINKS + 5] as Life).seen : seen;
   }
 
   parentOf(row: number): ProcessImage["parent"] {
