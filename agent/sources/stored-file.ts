@@ -83,27 +83,29 @@ export class StoredFile implements Disposable {
   async *pieces(): AsyncGenerator<Piece> {
     this.bytesRead = 0;
     const lines = new LineBuffer(0, this.#counters);
+    let isWhole = true; // what the buffer holds at last is the last line
     try {
       if (this.#fd !== undefined && this.#compression === undefined) {
-        yield* this.#plain(this.#fd, lines);
+        isWhole = yield* this.#plain(this.#fd, lines);
       } else {
         for await (const chunk of this.#chunks()) yield* split(chunk, lines);
       }
     } catch (error) {
       throw inputError(this.path, error);
     }
-    const rest = lines.rest();
+    const rest = isWhole ? lines.rest() : undefined;
     if (rest !== undefined) yield rest;
   }
 
-  async *#plain(fd: number, lines: LineBuffer): AsyncGenerator<Piece> {
+  /** @returns whether the buffer has seen all of it: the end of a large one is read elsewhere */
+  async *#plain(fd: number, lines: LineBuffer): AsyncGenerator<Piece, boolean> {
     const breath = new Breath();
     const isLarge = (this.bytesTotal ?? 0) >= AHEAD_BYTES;
     await using ahead = isLarge ? new ScanAhead(fd, this.#counters) : undefined;
     for (;;) {
       const space = lines.space();
       const read = readSync(fd, space, 0, space.length, lines.end);
-      if (read === 0) return;
+      if (read === 0) return true;
       this.bytesRead += read;
       const piece = lines.lines(read);
       if (piece !== undefined) {
@@ -116,6 +118,7 @@ export class StoredFile implements Disposable {
       this.bytesRead = piece.offset + piece.bytes.length;
       yield piece;
     }
+    return false;
   }
 
   #chunks(): AsyncGenerator<Buffer> {
