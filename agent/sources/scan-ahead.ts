@@ -57,6 +57,7 @@ export class ScanAhead implements AsyncDisposable {
     this.#counters = counters;
     const task: ScanTask = { fd, slots: this.#slots, states: this.#states, from: this.#from };
     this.#worker = new Worker(new URL("./scan-worker.ts", import.meta.url), { workerData: task });
+    this.#worker.on("error", () => {}); // one that cannot start is not needed; later it is told to who waits for its pieces
     this.#worker.once("message", () => {
       this.isStarted = true;
     });
