@@ -20,6 +20,7 @@ export const errorCodes = [
   "KW_STATE_CORRUPT",
   "KW_STATE_LOCKED",
   "KW_STATE_NEWER",
+  "KW_STATE_OLDER",
   "KW_STATE_UNUSABLE",
 ] as const;
 export type ErrorCode = (typeof errorCodes)[number];

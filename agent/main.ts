@@ -70,14 +70,18 @@ export async function watch(options: FlowOptions): Promise<void> {
   function judge({ installation, ancestors, counters: then, seen }: Found): void {
     const { image, timeMs } = installation;
     const id = installationId(installation);
-    const scope = image.exec.node ?? "";
+    const history = {
+      rule: newParentRule.id,
+      scope: image.exec.node ?? "",
+      historyMs: Number.POSITIVE_INFINITY,
+    };
     if (!begun)
       baseline.begin(options.learn, options.learn === "history" ? Number.POSITIVE_INFINITY : pass.beganMs);
     begun = true;
     const match = matchNewParent(installation);
-    const news = baseline.firstSightings(newParentRule.id, scope, match);
+    const news = baseline.firstSightings(history, match.terms, timeMs);
     if (seen || (news.length === 0 && match.unresolved === undefined)) return;
-    baseline.learn(newParentRule.id, scope, news, timeMs);
+    baseline.learn(history, news, timeMs);
     if (baseline.isLearning(timeMs)) {
       counters.alerts_learned += 1;
       return;

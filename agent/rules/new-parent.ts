@@ -10,6 +10,7 @@
  */
 import type { ProcessImage } from "../lineage/process-image.ts";
 import type { Installation } from "../packages/installation.ts";
+import type { Term } from "./term.ts";
 
 export const newParentRule = {
   id: "package-installed-by-new-parent",
@@ -22,10 +23,7 @@ export const newParentRule = {
   riskScore: 47,
 } as const;
 
-export interface Term {
-  readonly field: "process.parent" | "process.previous" | "process.service"; // service: the tool itself
-  readonly value: readonly [executable: string, script: string]; // "" when there is none
-}
+type ParentField = "process.parent" | "process.previous" | "process.service"; // service: the tool itself
 
 export interface Match {
   readonly terms: readonly Term[]; // all must be known, or it is an alert
@@ -82,6 +80,6 @@ export function unresolvedReason(image: ProcessImage): string | undefined {
 }
 
 /** A program without a name is no term: all such programs would be one, and known after the first. */
-function termOf(field: Term["field"], { exec }: ProcessImage): Term | undefined {
+function termOf(field: ParentField, { exec }: ProcessImage): Term | undefined {
   return exec.executable === "" ? undefined : { field, value: [exec.executable, exec.script ?? ""] };
 }

@@ -8,8 +8,19 @@ CREATE TABLE terms (
   field TEXT NOT NULL,
   value TEXT NOT NULL, -- JSON array of strings
   first_seen_ms INTEGER NOT NULL,
+  last_seen_ms INTEGER NOT NULL, -- of a rule that remembers for ever it may be older
   learned INTEGER NOT NULL, -- 1: taken for granted while learning, never alerted
   PRIMARY KEY (rule, scope, field, value)
+) STRICT, WITHOUT ROWID;
+
+-- How many alerts a rule has raised in its latest interval, and which were held back above its limit, to be summarised.
+CREATE TABLE signals (
+  rule TEXT PRIMARY KEY,
+  from_ms INTEGER NOT NULL, -- by the events' time
+  until_ms INTEGER NOT NULL,
+  raised INTEGER NOT NULL,
+  held INTEGER NOT NULL,
+  sample TEXT NOT NULL -- JSON: the first ids that were held back
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE alerts (

@@ -17,7 +17,7 @@ import { KinwatchError } from "../errors.ts";
 import { corrupt, Database, stateError } from "./database.ts";
 import { StateLock } from "./state-lock.ts";
 
-const VERSION = 1;
+const VERSION = 2;
 const APPLICATION = 0x6b77_7431; // "kwt1"
 const schema = readFileSync(new URL("schema.sql", import.meta.url), "utf8");
 
@@ -107,6 +107,7 @@ function make(file: string): void {
 function openChecked(file: string, readOnly: boolean): Database {
   const database = new Database(file, { readOnly });
   try {
+    if (!readOnly) upgrade(database);
     check(database);
     if (readOnly) return database;
     checkPages(database);
@@ -132,10 +133,33 @@ function check(database: Database): void {
       "Install the newer kinwatch again, or move the state folder away",
     );
   }
+  if (version < VERSION) {
+    throw new KinwatchError(
+      "KW_STATE_OLDER",
+      `The database ${database.file} is of version ${version}, and this kinwatch reads version ${VERSION}`,
+      "Start the new kinwatch once: it brings its state along",
+    );
+  }
   using wanted = openStateInMemory().database;
   if (tablesOf(database) !== tablesOf(wanted)) {
     throw corrupt(database.file, "its tables are not those that kinwatch made");
   }
+}
+
+/** From version 1, which did not know when a term was seen last, nor how many alerts a rule raised. */
+function upgrade(database: Database): void {
+  if (pragma(database, "application_id") !== APPLICATION || pragma(database, "user_version") !== 1) return;
+  using wanted = openStateInMemory().database;
+  const made = (table: string): string =>
+    String(wanted.get("SELECT sql FROM sqlite_schema WHERE name = ?", table)?.["sql"]);
+  database.transaction(() => {
+    database.exec("ALTER TABLE terms RENAME TO old_terms");
+    database.exec(`${made("terms")}; ${made("signals")}`);
+    database.exec(
+      "INSERT INTO terms SELECT rule, scope, field, value, first_seen_ms, first_seen_ms, learned FROM old_terms",
+    );
+    database.exec(`DROP TABLE old_terms; PRAGMA user_version = ${VERSION}`);
+  });
 }
 
 function checkPages(database: Database): void {

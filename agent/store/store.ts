@@ -3,9 +3,9 @@
  * and the position in the log. A kill at any moment repeats an alert with the same id or none; it loses none.
  */
 import type { Counters } from "../counters.ts";
-import type { Term } from "../rules/new-parent.ts";
+import type { Term } from "../rules/term.ts";
 import type { LogCursor } from "../sources/source.ts";
-import type { Database } from "./database.ts";
+import type { Database, Row } from "./database.ts";
 import { openState, openStateInMemory, openStateToRead, type StateFile } from "./state-file.ts";
 import type { StateLock } from "./state-lock.ts";
 
@@ -29,11 +29,22 @@ export interface OutboxRow {
 }
 
 export interface StoredTerm {
+  readonly rule: string;
   readonly scope: string;
   readonly field: string;
   readonly value: readonly string[];
   readonly firstSeenMs: number;
+  readonly lastSeenMs: number; // at least: of a rule that remembers for ever it is not kept up to date
   readonly learned: boolean;
+}
+
+/** How many alerts a rule raised in an interval. */
+export interface Signals {
+  readonly fromMs: number;
+  readonly untilMs: number;
+  readonly raised: number;
+  readonly held: number; // above the rule's limit: stored, and not handed to outputs one by one
+  readonly sample: readonly string[]; // ids of the first of these
 }
 
 export interface ChangedAlert {
@@ -85,27 +96,52 @@ export class Store implements Disposable {
     this.setMeta("cursor", JSON.stringify(cursor));
   }
 
-  knows(rule: string, scope: string, { field, value }: Term): boolean {
-    const sql = "SELECT 1 FROM terms WHERE rule = ? AND scope = ? AND field = ? AND value = ?";
-    return this.#database.get(sql, rule, scope, field, JSON.stringify(value)) !== undefined;
+  /** When a term was seen last; undefined: never. */
+  lastSeenMs(rule: string, scope: string, { field, value }: Term): number | undefined {
+    const sql = "SELECT last_seen_ms FROM terms WHERE rule = ? AND scope = ? AND field = ? AND value = ?";
+    const row = this.#database.get(sql, rule, scope, field, JSON.stringify(value));
+    return row === undefined ? undefined : Number(row["last_seen_ms"]);
   }
 
-  learn(rule: string, scope: string, { field, value }: Term, firstSeenMs: number, learned: boolean): void {
-    const sql = "INSERT INTO terms VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
-    const values = [rule, scope, field, JSON.stringify(value), Math.trunc(firstSeenMs), learned ? 1 : 0];
-    if (this.#database.run(sql, ...values) === 0) return;
+  /** @param learned taken for granted, if this is the first time */
+  see(rule: string, scope: string, { field, value }: Term, timeMs: number, learned: boolean): void {
+    const sql =
+      "INSERT INTO terms VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET last_seen_ms = max(last_seen_ms, excluded.last_seen_ms)";
+    const seenMs = Math.trunc(timeMs);
+    this.#database.run(sql, rule, scope, field, JSON.stringify(value), seenMs, seenMs, learned ? 1 : 0);
     this.#letGo(
       "terms",
-      "DELETE FROM terms WHERE (rule, scope, field, value) IN (SELECT rule, scope, field, value FROM terms ORDER BY first_seen_ms LIMIT ?)",
+      "DELETE FROM terms WHERE (rule, scope, field, value) IN (SELECT rule, scope, field, value FROM terms ORDER BY last_seen_ms LIMIT ?)",
     );
   }
 
+  /** Of a rule's latest interval. */
+  signals(rule: string): Signals | undefined {
+    const row = this.#database.get("SELECT * FROM signals WHERE rule = ?", rule);
+    return row && signalsOf(row);
+  }
+
+  setSignals(rule: string, { fromMs, untilMs, raised, held, sample }: Signals): void {
+    const sql = "INSERT OR REPLACE INTO signals VALUES (?, ?, ?, ?, ?, ?)";
+    this.#database.run(sql, rule, fromMs, untilMs, raised, held, JSON.stringify(sample));
+  }
+
+  /** Rules with alerts that were held back, in intervals that are over. */
+  heldSignals(timeMs: number): { readonly rule: string; readonly signals: Signals }[] {
+    const sql = "SELECT * FROM signals WHERE held > 0 AND until_ms <= ? ORDER BY until_ms, rule";
+    return this.#database
+      .all(sql, Math.min(timeMs, Number.MAX_SAFE_INTEGER))
+      .map((row) => ({ rule: String(row["rule"]), signals: signalsOf(row) }));
+  }
+
   terms(): StoredTerm[] {
-    return this.#database.all("SELECT * FROM terms ORDER BY first_seen_ms, value").map((row) => ({
+    return this.#database.all("SELECT * FROM terms ORDER BY first_seen_ms, rule, value").map((row) => ({
+      rule: String(row["rule"]),
       scope: String(row["scope"]),
       field: String(row["field"]),
       value: JSON.parse(String(row["value"])) as string[],
       firstSeenMs: Number(row["first_seen_ms"]),
+      lastSeenMs: Number(row["last_seen_ms"]),
       learned: row["learned"] === 1,
     }));
   }
@@ -220,6 +256,16 @@ export class Store implements Disposable {
     const gone = this.#database.run(sql, rows - this.#limits[table]);
     if (this.#counters !== undefined) this.#counters[`${table}_let_go`] += gone;
   }
+}
+
+function signalsOf(row: Row): Signals {
+  return {
+    fromMs: Number(row["from_ms"]),
+    untilMs: Number(row["until_ms"]),
+    raised: Number(row["raised"]),
+    held: Number(row["held"]),
+    sample: JSON.parse(String(row["sample"])) as string[],
+  };
 }
 
 /** To look at alerts and terms, also while a daemon writes them. */

@@ -1,23 +1,27 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Baseline, type Learn, type TermStore } from "../../agent/baseline/baseline.ts";
-import type { Term } from "../../agent/rules/new-parent.ts";
+import type { Term } from "../../agent/rules/term.ts";
 
 const rule = "package-installed-by-new-parent";
 const startMs = 1_700_000_000_000;
 const dayMs = 86_400_000;
 const term = (script: string): Term => ({ field: "process.parent", value: ["/usr/bin/bash", script] });
 
-function memory(): TermStore & { readonly learned: boolean[] } {
-  const terms = new Set<string>();
+const ofRule = { rule, scope: "", historyMs: Number.POSITIVE_INFINITY };
+
+function memory(): TermStore & { readonly learned: boolean[]; readonly terms: Map<string, number> } {
+  const terms = new Map<string, number>();
   const meta = new Map<string, string>();
   const learned: boolean[] = [];
   return {
     learned,
-    knows: (...key) => terms.has(JSON.stringify(key)),
-    learn(ruleId, scope, { field, value }, _, isLearned) {
-      terms.add(JSON.stringify([ruleId, scope, { field, value }]));
-      learned.push(isLearned);
+    terms,
+    lastSeenMs: (...key) => terms.get(JSON.stringify(key)),
+    see(ruleId, scope, { field, value }, timeMs, isLearned) {
+      const key = JSON.stringify([ruleId, scope, { field, value }]);
+      if (!terms.has(key)) learned.push(isLearned);
+      terms.set(key, Math.max(timeMs, terms.get(key) ?? 0));
     },
     meta: (key) => meta.get(key),
     setMeta: (key, value) => void meta.set(key, value),
@@ -76,17 +80,66 @@ test("Baseline.firstSightings(): a term is new once in its scope, and is kept as
   const store = memory();
   const baseline = new Baseline(store);
   baseline.begin("history", startMs);
-  const match = { terms: [term("/a.sh"), term("/b.sh")], unresolved: undefined };
-  assert.deepEqual(baseline.firstSightings(rule, "", match), match.terms);
-  baseline.learn(rule, "", [term("/a.sh")], startMs - 1);
-  assert.deepEqual(baseline.firstSightings(rule, "", match), [term("/b.sh")]);
-  assert.deepEqual(
-    baseline.firstSightings(rule, "other-host", match),
-    match.terms,
-    "a host has its own history",
-  );
-  baseline.learn(rule, "", [term("/b.sh")], startMs + 1);
+  const terms = [term("/a.sh"), term("/b.sh")];
+  assert.deepEqual(baseline.firstSightings(ofRule, terms, startMs), terms);
+  baseline.learn(ofRule, [term("/a.sh")], startMs - 1);
+  assert.deepEqual(baseline.firstSightings(ofRule, terms, startMs), [term("/b.sh")]);
+  const elsewhere = { ...ofRule, scope: "other-host" };
+  assert.deepEqual(baseline.firstSightings(elsewhere, terms, startMs), terms, "a host has its own history");
+  baseline.learn(ofRule, [term("/b.sh")], startMs + 1);
   assert.deepEqual(store.learned, [true, false]);
+});
+
+const window = { ...ofRule, historyMs: 5 * dayMs };
+const timeLines: readonly { why: string; seenDays: readonly number[]; atDays: number; isNew: boolean }[] = [
+  { why: "never seen", seenDays: [], atDays: 10, isNew: true },
+  { why: "seen within the window", seenDays: [6], atDays: 10, isNew: false },
+  { why: "the window's first moment is in it", seenDays: [5], atDays: 10, isNew: false },
+  { why: "before the window", seenDays: [4.99], atDays: 10, isNew: true },
+  { why: "what is seen again moves the window on", seenDays: [1, 5.5], atDays: 10, isNew: false },
+  { why: "by the last sighting, in whatever order they came", seenDays: [5.5, 1], atDays: 10, isNew: false },
+  { why: "what is later is known, though it came first", seenDays: [12], atDays: 10, isNew: false },
+];
+for (const { why, seenDays, atDays, isNew } of timeLines) {
+  for (const restart of [false, true]) {
+    test(`Baseline.firstSightings(): ${why}${restart ? ", with a restart in between" : ""}`, () => {
+      const store = memory();
+      let baseline = new Baseline(store);
+      for (const [index, day] of seenDays.entries()) {
+        if (index === 0) baseline.learn(window, [term("/a.sh")], startMs + day * dayMs);
+        else baseline.seeAgain(window, [term("/a.sh")], startMs + day * dayMs);
+        baseline.write();
+        baseline.written(true);
+        if (restart) baseline = new Baseline(store);
+      }
+      const news = baseline.firstSightings(window, [term("/a.sh")], startMs + atDays * dayMs);
+      assert.equal(news.length, isNew ? 1 : 0);
+    });
+  }
+}
+
+test("Baseline.seeAgain(): counts at once, and is written down later", () => {
+  const store = memory();
+  const baseline = new Baseline(store);
+  baseline.learn(window, [term("/a.sh")], startMs);
+  baseline.written(true);
+  baseline.seeAgain(window, [term("/a.sh")], startMs + 4 * dayMs);
+  assert.deepEqual(baseline.firstSightings(window, [term("/a.sh")], startMs + 8 * dayMs), []);
+  assert.deepEqual([...store.terms.values()], [startMs]);
+  baseline.write();
+  baseline.written(true);
+  assert.deepEqual([...store.terms.values()], [startMs + 4 * dayMs]);
+});
+
+test("Baseline.written(): what a transaction learned that was undone is new again", () => {
+  const store = memory();
+  const baseline = new Baseline(store);
+  baseline.learn(window, [term("/a.sh")], startMs);
+  assert.deepEqual(baseline.firstSightings(window, [term("/a.sh")], startMs + 1), []);
+  baseline.seeAgain(window, [term("/a.sh")], startMs + 1);
+  store.terms.clear(); // undone
+  baseline.written(false);
+  assert.deepEqual(baseline.firstSightings(window, [term("/a.sh")], startMs + 1), [term("/a.sh")]);
 });
 
 test("Baseline.reach(): learning that has ended does not begin again when the clock is set back", () => {

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { newCounters } from "../../agent/counters.ts";
-import type { Term } from "../../agent/rules/new-parent.ts";
+import type { Term } from "../../agent/rules/term.ts";
 import { Store } from "../../agent/store/store.ts";
 
 const KILLS = 30;
@@ -24,7 +24,7 @@ const writing = `
   const idOf = (number) => String(number).padStart(9, "0");
   for (let number = Number(store.meta("number") ?? 0) + 1; ; number += 1) {
     store.transaction(() => {
-      store.learn("rule", "", { field: "process.parent", value: ["/bin/" + number, ""] }, number, false);
+      store.see("rule", "", { field: "process.parent", value: ["/bin/" + number, ""] }, number, false);
       store.addAlert(idOf(number), String(number), ["journald"]);
       store.setMeta("number", String(number));
     });
@@ -77,7 +77,8 @@ function checkState(directory: string, committed: number, delivered: ReadonlyMap
   const want = Array.from({ length: last }, (_, index) => index + 1);
   assert.deepEqual(alerts, want, "each alert, once, in order");
   assert.equal(store.terms().length, last, "a term is known if its alert is there, and only then");
-  for (const number of want) assert.ok(store.knows("rule", "", term(number)), `term ${number}`);
+  for (const number of want)
+    assert.ok(store.lastSeenMs("rule", "", term(number)) !== undefined, `term ${number}`);
   const waiting = store.outbox("journald", 1_000_000).map(({ document, stage }) => document + stage[0]);
   const awaited = store.awaiting().map(Number);
   const complete = want.filter((number) => !awaited.includes(number));

@@ -35,7 +35,7 @@ function filled(directory: string): string {
   using store = new Store(directory, { counters });
   for (let id = 1_000; id < 1_100; id += 1) {
     store.addAlert(String(id), JSON.stringify("x".repeat(1_000)), ["journald"]);
-    store.learn("rule", "", { field: "process.parent", value: [`/bin/${id}`, ""] }, id, false);
+    store.see("rule", "", { field: "process.parent", value: [`/bin/${id}`, ""] }, id, false);
   }
   return join(directory, "kinwatch.db");
 }
@@ -89,7 +89,7 @@ const damages: { why: string; code: string; damage: (file: string) => void; toRe
   {
     why: "a newer version",
     code: "KW_STATE_NEWER",
-    damage: (file) => sql(file, "CREATE TABLE news (a); PRAGMA user_version = 2"),
+    damage: (file) => sql(file, "CREATE TABLE news (a); PRAGMA user_version = 3"),
   },
   {
     why: "a folder in its place",
@@ -185,3 +185,43 @@ test("Store: a folder that this user may not write", { skip: needs("plain-user")
   const { stdout, stderr } = spawnSync(file, args, { encoding: "utf8", timeout: 30_000 });
   assert.equal(stdout.trim(), "KW_STATE_UNUSABLE", stderr);
 });
+
+test("Store: brings a state of version 1 along, which readers leave to the daemon", (t) => {
+  const directory = folder(t);
+  {
+    using store = new Store(directory, { counters: newCounters() });
+    store.see("rule", "", { field: "process.parent", value: ["/bin/a", ""] }, 5, true);
+    store.transaction(() => store.addAlert("a", "{}", ["journald"]));
+  }
+  const file = join(directory, "kinwatch.db");
+  sql(file, version1);
+  assert.throws(() => openStoreToRead(directory), { code: "KW_STATE_OLDER" });
+  {
+    using store = new Store(directory, { counters: newCounters() });
+    const term = { rule: "rule", scope: "", field: "process.parent", value: ["/bin/a", ""] };
+    assert.deepEqual(store.terms(), [{ ...term, firstSeenMs: 5, lastSeenMs: 5, learned: true }]);
+    assert.deepEqual(
+      store.outbox("journald", 2).map(({ document }) => document),
+      ["{}"],
+    );
+  }
+  using _ = openStoreToRead(directory);
+});
+
+/** What version 1 had instead. */
+const version1 = `
+DROP TABLE signals;
+CREATE TABLE older AS SELECT rule, scope, field, value, first_seen_ms, learned FROM terms;
+DROP TABLE terms;
+CREATE TABLE terms (
+  rule TEXT NOT NULL,
+  scope TEXT NOT NULL,
+  field TEXT NOT NULL,
+  value TEXT NOT NULL, -- JSON array of strings
+  first_seen_ms INTEGER NOT NULL,
+  learned INTEGER NOT NULL, -- 1: taken for granted while learning, never alerted
+  PRIMARY KEY (rule, scope, field, value)
+) STRICT, WITHOUT ROWID;
+INSERT INTO terms SELECT * FROM older;
+DROP TABLE older;
+PRAGMA user_version = 1`;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { newCounters } from "../../agent/counters.ts";
-import type { Term } from "../../agent/rules/new-parent.ts";
+import type { Term } from "../../agent/rules/term.ts";
 import { openStoreToRead, Store } from "../../agent/store/store.ts";
 
 const rule = "package-installed-by-new-parent";
@@ -24,24 +24,29 @@ function folder(t: TestContext): string {
   return path;
 }
 
-test("Store.knows(): what was learned, in its rule and scope only", () => {
+test("Store.lastSeenMs(): what was seen, in its rule and scope only", () => {
   const { store } = inMemory();
-  store.learn(rule, "", term("/bin/sh", "/a.sh"), 1, false);
-  assert.equal(store.knows(rule, "", term("/bin/sh", "/a.sh")), true);
-  assert.equal(store.knows(rule, "", term("/bin/sh")), false);
-  assert.equal(store.knows(rule, "web-01", term("/bin/sh", "/a.sh")), false);
-  assert.equal(store.knows("another", "", term("/bin/sh", "/a.sh")), false);
-  assert.equal(store.knows(rule, "", { ...term("/bin/sh", "/a.sh"), field: "process.previous" }), false);
+  store.see(rule, "", term("/bin/sh", "/a.sh"), 1, false);
+  assert.notEqual(store.lastSeenMs(rule, "", term("/bin/sh", "/a.sh")), undefined);
+  assert.equal(store.lastSeenMs(rule, "", term("/bin/sh")), undefined);
+  assert.equal(store.lastSeenMs(rule, "web-01", term("/bin/sh", "/a.sh")), undefined);
+  assert.equal(store.lastSeenMs("another", "", term("/bin/sh", "/a.sh")), undefined);
+  assert.equal(
+    store.lastSeenMs(rule, "", { ...term("/bin/sh", "/a.sh"), field: "process.previous" }),
+    undefined,
+  );
 });
 
-test("Store.learn(): the first sighting stays the first", () => {
+test("Store.see(): the first sighting stays the first, and the last one is the latest", () => {
   const { store } = inMemory();
-  store.learn(rule, "", term("/bin/sh"), 5.7, true);
-  store.learn(rule, "", term("/bin/sh"), 9, false);
-  store.learn(rule, "", term("/bin/su"), 2, false);
+  store.see(rule, "", term("/bin/sh"), 5.7, true);
+  store.see(rule, "", term("/bin/sh"), 9, false);
+  store.see(rule, "", term("/bin/sh"), 7, false);
+  store.see(rule, "", term("/bin/su"), 2, false);
+  const same = { rule, scope: "", field: "process.parent" };
   assert.deepEqual(store.terms(), [
-    { scope: "", field: "process.parent", value: ["/bin/su", ""], firstSeenMs: 2, learned: false },
-    { scope: "", field: "process.parent", value: ["/bin/sh", ""], firstSeenMs: 5, learned: true },
+    { ...same, value: ["/bin/su", ""], firstSeenMs: 2, lastSeenMs: 2, learned: false },
+    { ...same, value: ["/bin/sh", ""], firstSeenMs: 5, lastSeenMs: 9, learned: true },
   ]);
 });
 
@@ -49,8 +54,8 @@ test("Store: gives back any text that it was given", () => {
   const { store } = inMemory();
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), (executable, script) => {
-      store.learn(rule, executable, term(executable, script), 1, false);
-      assert.equal(store.knows(rule, executable, term(executable, script)), true);
+      store.see(rule, executable, term(executable, script), 1, false);
+      assert.notEqual(store.lastSeenMs(rule, executable, term(executable, script)), undefined);
       store.setMeta("text", JSON.stringify(script));
       assert.equal(store.meta("text"), JSON.stringify(script));
     }),
@@ -179,8 +184,8 @@ test("Store: the oldest complete and delivered alerts go first when it is full",
 
 test("Store: the terms seen longest ago go first when it is full", () => {
   const { store, counters } = inMemory({ terms: 2 });
-  for (const at of [5, 1, 9]) store.learn(rule, "", term(`/bin/${at}`), at, false);
-  store.learn(rule, "", term("/bin/9"), 10, false);
+  for (const at of [5, 1, 9]) store.see(rule, "", term(`/bin/${at}`), at, false);
+  store.see(rule, "", term("/bin/9"), 10, false);
   assert.deepEqual(
     store.terms().map(({ value }) => value[0]),
     ["/bin/5", "/bin/9"],
