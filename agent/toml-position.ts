@@ -76,12 +76,13 @@ class Scanner {
   private header(root: Key): Key {
     const isArray = this.text[this.at + 1] === "[";
     this.at += isArray ? 2 : 1;
+    let start = this.at;
     let key = this.name(root);
     for (; this.text[this.at] === "."; key = this.name(key)) {
       if (key.tables > 0) key = named(key, key.tables - 1, key.offset);
-      this.at++;
+      start = ++this.at;
     }
-    if (isArray) key = named(key, key.tables++, this.at);
+    if (isArray) key = named(key, key.tables++, start);
     this.at += isArray ? 2 : 1;
     return key;
   }

@@ -46,12 +46,12 @@ export function keysOf(schema: z.ZodObject, above: TomlPath = []): Key[] {
   return Object.entries(schema.shape).flatMap(([name, field]) => {
     const path = [...above, name];
     const facts = keyFacts.get(field);
-    if (facts)
-      return [
-        { path, default: field instanceof z.ZodDefault ? field.def.defaultValue : undefined, ...facts },
-      ];
     const inner = unwrapped(field);
-    return inner instanceof z.ZodObject ? keysOf(inner, path) : [];
+    const value = field instanceof z.ZodDefault ? field.def.defaultValue : undefined;
+    return [
+      ...(facts === undefined ? [] : [{ path, default: value, ...facts }]),
+      ...(inner instanceof z.ZodObject ? keysOf(inner, path) : []),
+    ];
   });
 }
 
@@ -88,8 +88,10 @@ export function checkToml<S extends z.ZodObject>(
   const result = schema.safeParse(document.table);
   if (result.success) return { text, document: document.table, data: result.data, mistakes: [] };
   const positions = tomlPositions(text);
-  const mistakes = result.error.issues
-    .flatMap((issue) => mistakesOf(issue, { document: document.table, keys, positions, page }))
+  const found = result.error.issues.flatMap((issue) =>
+    mistakesOf(issue, { document: document.table, keys, positions, page }),
+  );
+  const mistakes = [...new Map(found.map((mistake) => [mistake.text, mistake])).values()] // a value can break two checks
     .toSorted((a, b) => a.position.line - b.position.line || a.position.column - b.position.column);
   return { text, document: document.table, data: undefined, mistakes };
 }
@@ -148,15 +150,23 @@ function mistakesOf(
     });
   }
   const names = namesOf(path);
-  const key = keys.find((known) => known.path.every((part, index) => part === names[index]));
   const isTable = issue.code === "invalid_type" && issue.expected === "object";
-  const expects = key?.expects ?? (isTable ? `the table [${shownKey(path)}]` : issue.message);
-  const came = path.reduce<unknown>((value, part) => (value as Record<string, unknown>)?.[part], document);
+  const key = keys.findLast((known) => known.path.every((part, index) => part === names[index]));
+  const own = isTable && key?.path.length !== names.length ? undefined : key?.expects;
+  const expects = own ?? (isTable ? `the table [${shownKey(names)}]` : issue.message);
+  const came = valueAt(document, path);
   const cure = key?.default === undefined ? "" : `; its default is ${shown(key.default)}`;
   const isMissing = came === undefined;
   const what = isMissing ? "missing; expected" : "expected";
   const text = `${shownKey(path)}: ${what} ${expects}${isMissing ? "" : `, came ${shown(came)}`}${cure}`;
   return [{ kind: isMissing ? "missing" : "value", path, position: positions(path), text }];
+}
+
+export function valueAt(document: unknown, path: TomlPath): unknown {
+  return path.reduce<unknown>(
+    (value, part) => (value as Record<string, unknown> | undefined)?.[part],
+    document,
+  );
 }
 
 /** Without the indices of arrays. */
