@@ -155,7 +155,7 @@ function mistakesOf(
   const own = isTable && key?.path.length !== names.length ? undefined : key?.expects;
   const expects = own ?? (isTable ? `the table [${shownKey(names)}]` : issue.message);
   const came = valueAt(document, path);
-  const cure = key?.default === undefined ? "" : `; its default is ${shown(key.default)}`;
+  const cure = key?.default === undefined ? "" : `; its default is ${JSON.stringify(key.default)}`;
   const isMissing = came === undefined;
   const what = isMissing ? "missing; expected" : "expected";
   const text = `${shownKey(path)}: ${what} ${expects}${isMissing ? "" : `, came ${shown(came)}`}${cure}`;
