@@ -18,6 +18,7 @@ const ground = [
   "duration.ts",
   "toml-position.ts",
   "toml-schema.ts",
+  "toml-string.ts",
   "trusted-file.ts",
 ];
 
