@@ -7,6 +7,7 @@ import type { ErrorCode } from "../errors.ts";
 import { printable } from "../printable.ts";
 import { type TomlPath, type TomlPosition, tomlPositions } from "../toml-position.ts";
 import { checkToml, type TomlMistake, type TomlReading, valueAt } from "../toml-schema.ts";
+import { refusalOf } from "./field-sources.ts";
 import { compileKql, type KqlField, type KqlFields } from "./kql-match.ts";
 import { nameFilter } from "./kql-prefilter.ts";
 import { parseKql } from "./kql-syntax.ts";
@@ -14,6 +15,7 @@ import { KqlError, type KqlNode, leavesOf, shown } from "./kql-tree.ts";
 import { newParentRule } from "./new-parent.ts";
 import type { Rule, Subject, Technique } from "./rule.ts";
 import { type RuleData, readHistory, readLookBack, ruleFileSchema, ruleKeys } from "./rule-schema.ts";
+import { subjectsOf } from "./rule-subjects.ts";
 import { notDone, unservedKeys } from "./unserved.ts";
 
 export interface RuleFile {
@@ -90,8 +92,8 @@ function mistakesOf(
   const isKuery = (valueAt(document, ["rule", "language"]) ?? "kuery") === "kuery";
   return [
     ...mistakes.map(tomlRemark),
-    ...(tree === undefined || !isKuery ? [] : queryRemarks(tree, known)),
-    ...(known === undefined ? [] : termRemarks(document, known)),
+    ...(tree === undefined || !isKuery ? [] : queryRemarks(tree, known, on)),
+    ...(known === undefined ? [] : termRemarks(document, known, on)),
     ...historyRemarks(document),
   ];
 }
@@ -129,7 +131,7 @@ const kqlCodes: Readonly<Record<KqlError["kind"], ErrorCode>> = {
   field: "KW_RULE_FIELD_UNUSABLE",
 };
 
-function queryRemarks(tree: KqlNode | KqlError, fields: KqlFields<never> | undefined): Remark[] {
+function queryRemarks(tree: KqlNode | KqlError, fields: KqlFields<never> | undefined, on: unknown): Remark[] {
   if (tree instanceof KqlError) return [kqlRemark(tree)];
   const { names } = nameFilter(tree);
   if (names?.size === 0)
@@ -140,9 +142,21 @@ function queryRemarks(tree: KqlNode | KqlError, fields: KqlFields<never> | undef
         text: "rule.query: no program can satisfy it, for its conditions on process.name and process.executable exclude each other. Correct them.",
       },
     ];
-  if (fields === undefined) return [];
-  const errors = leavesOf(tree).map((leaf) => compileKql(leaf, fields));
-  const remarks = errors.flatMap((error) => (error instanceof KqlError ? [kqlRemark(error)] : []));
+  if (fields === undefined || !isSubject(on)) return [];
+  if (subjectsOf(tree, on).length === 0)
+    return [
+      {
+        place: { path: queryPath, offset: tree.start },
+        code: "KW_RULE_UNSERVED",
+        text: "rule.query: no event that the rule is asked about can satisfy its conditions on event.* or host.os.type. Correct them, or leave such a rule to Kibana.",
+      },
+    ];
+  const remarks = leavesOf(tree).flatMap((leaf) => {
+    const error = compileKql(leaf, fields);
+    if (!(error instanceof KqlError)) return [];
+    const { text, start } = leaf.field;
+    return [refusal("rule.query", { path: queryPath, offset: start }, text, on) ?? kqlRemark(error)];
+  });
   return [...new Map(remarks.map((remark) => [JSON.stringify(remark), remark])).values()]; // a list names its field once
 }
 
@@ -150,13 +164,24 @@ function kqlRemark({ kind, start, message }: KqlError): Remark {
   return { place: { path: queryPath, offset: start }, code: kqlCodes[kind], text: `rule.query: ${message}` };
 }
 
-function termRemarks(document: unknown, fields: KqlFields<never>): Remark[] {
+/** Of a field that is known, but not given here. */
+function refusal(key: string, place: Remark["place"], field: string, on: Subject): Remark | undefined {
+  const reason = refusalOf(field, on);
+  return reason === undefined
+    ? undefined
+    : { place, code: "KW_RULE_FIELD_UNUSABLE", text: `${key}: ${shown(field)} is not served: ${reason}.` };
+}
+
+function termRemarks(document: unknown, fields: KqlFields<never>, on: unknown): Remark[] {
   const names = valueAt(document, termsPath);
   if (!Array.isArray(names)) return [];
   return names.flatMap((name: unknown, index) => {
     if (typeof name !== "string" || !/\S/.test(name) || fields(name) !== undefined) return [];
+    const place = { path: [...termsPath, index] };
+    const refused = isSubject(on) ? refusal("rule.new_terms.value", place, name, on) : undefined;
+    if (refused !== undefined) return [refused];
     const text = `rule.new_terms.value: No event has a field ${shown(name)}. Correct its name.`;
-    return [{ place: { path: [...termsPath, index] }, code: "KW_RULE_FIELD_UNUSABLE", text }];
+    return [{ place, code: "KW_RULE_FIELD_UNUSABLE", text }];
   });
 }
 
