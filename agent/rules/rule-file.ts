@@ -27,6 +27,8 @@ export interface RuleFile {
 /** undefined: no event that the rule is asked about has such a field. */
 export type RuleFields = (name: string, on: Subject) => KqlField<never> | undefined;
 
+export type EventExists = (tree: KqlNode, on: Subject) => boolean;
+
 export interface RuleRemark {
   readonly file: string;
   readonly position: TomlPosition | undefined; // undefined: the file could not be read
@@ -53,8 +55,15 @@ const queryPath = ["rule", "query"];
 const termsPath = ["rule", "new_terms", "value"];
 const historyPath = ["rule", "new_terms", "history_window_start", 0, "value"];
 
-/** Never throws: a bad file does not stop the others. Of two rules with the same id the first is taken. */
-export function readRules(files: readonly RuleFile[], fields: RuleFields): RuleSet {
+/**
+ * Never throws: a bad file does not stop the others. Of two rules with the same id the first is taken.
+ * @param exists whether there are events that the query can match, by what all of them have; another sensor has others
+ */
+export function readRules(
+  files: readonly RuleFile[],
+  fields: RuleFields,
+  exists: EventExists = (tree, on) => subjectsOf(tree, on).length > 0,
+): RuleSet {
   const owners = new Map<string, string>([
     [newParentRule.id, "kinwatch itself"],
     [newParentRule.uuid, "kinwatch itself"],
@@ -66,7 +75,7 @@ export function readRules(files: readonly RuleFile[], fields: RuleFields): RuleS
     const reading = checkToml(file.bytes, ruleFileSchema, ruleKeys, "docs/rules.md");
     const query = valueAt(reading.document, queryPath);
     const tree = typeof query === "string" ? parseKql(query) : undefined;
-    const remarks = mistakesOf(reading, tree, fields);
+    const remarks = mistakesOf(reading, tree, fields, exists);
     const { data } = reading;
     const owner = data && owners.get(data.rule.rule_id);
     if (data && owner !== undefined) remarks.push(duplicate(data.rule.rule_id, owner));
@@ -83,6 +92,7 @@ function mistakesOf(
   { document, mistakes }: TomlReading<RuleData>,
   tree: KqlNode | KqlError | undefined,
   fields: RuleFields,
+  exists: EventExists,
 ): Remark[] {
   const type = valueAt(document, ["rule", "type"]);
   // Its other keys are right for that type, and wrong for ours: saying so would help nobody.
@@ -92,7 +102,7 @@ function mistakesOf(
   const isKuery = (valueAt(document, ["rule", "language"]) ?? "kuery") === "kuery";
   return [
     ...mistakes.map(tomlRemark),
-    ...(tree === undefined || !isKuery ? [] : queryRemarks(tree, known, on)),
+    ...(tree === undefined || !isKuery ? [] : queryRemarks(tree, known, on, exists)),
     ...(known === undefined ? [] : termRemarks(document, known, on)),
     ...historyRemarks(document),
   ];
@@ -131,7 +141,12 @@ const kqlCodes: Readonly<Record<KqlError["kind"], ErrorCode>> = {
   field: "KW_RULE_FIELD_UNUSABLE",
 };
 
-function queryRemarks(tree: KqlNode | KqlError, fields: KqlFields<never> | undefined, on: unknown): Remark[] {
+function queryRemarks(
+  tree: KqlNode | KqlError,
+  fields: KqlFields<never> | undefined,
+  on: unknown,
+  exists: EventExists,
+): Remark[] {
   if (tree instanceof KqlError) return [kqlRemark(tree)];
   const { names } = nameFilter(tree);
   if (names?.size === 0)
@@ -143,7 +158,7 @@ function queryRemarks(tree: KqlNode | KqlError, fields: KqlFields<never> | undef
       },
     ];
   if (fields === undefined || !isSubject(on)) return [];
-  if (subjectsOf(tree, on).length === 0)
+  if (!exists(tree, on))
     return [
       {
         place: { path: queryPath, offset: tree.start },
