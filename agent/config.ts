@@ -29,6 +29,7 @@ const path = z
   .refine((text) => Buffer.byteLength(text) < 4096 && !text.includes("\0"));
 const pathExpects = "a path (a relative one starts at the folder of the configuration file)";
 
+const directoriesMax = 16; // each is read at a start and watched
 const learnFrom = z.string().transform((text, context) => {
   if (text === "history" || text === "none") return text;
   const durationMs = parseDuration(text) ?? 0;
@@ -75,6 +76,17 @@ const schema = z.strictObject({
           "What a first start takes for granted: the parents in the logs kept so far, none, or those of a time from then on.",
         reason:
           "the logs kept so far are learned at once; a time from then on is silent about new parents until it is over",
+      }),
+    })
+    .prefault({}),
+  rules: z
+    .strictObject({
+      directories: key(z.array(path).max(directoriesMax).default(["/etc/kinwatch/rules.d"]), {
+        expects: `a list of at most ${directoriesMax} paths (a relative one starts at the folder of the configuration file)`,
+        unit: undefined,
+        purpose:
+          "Folders of rule files (*.toml), beside the built-in ones; one that does not exist is empty.",
+        reason: "it is beside the configuration of an installed kinwatch",
       }),
     })
     .prefault({}),
@@ -140,6 +152,7 @@ export function loadConfig(file: string | undefined): Config {
   const folder = dirname(resolve(file));
   config.source.audit_log = resolve(folder, config.source.audit_log);
   config.state.directory = resolve(folder, config.state.directory);
+  config.rules.directories = config.rules.directories.map((directory) => resolve(folder, directory));
   return config;
 }
 

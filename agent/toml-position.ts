@@ -1,8 +1,10 @@
 /**
  * Where the keys of a TOML document stand. The parser in use (smol-toml) gives values without positions, and a mistake
  * without a line is a riddle. This is no second parser: it reads only documents that parser has accepted, so every
- * token may be told by its first character. Grammar: TOML 1.1.0, toml.io/en/v1.1.0. A leaf: imports nothing of ours.
+ * token may be told by its first character. Grammar: TOML 1.1.0, toml.io/en/v1.1.0. A leaf on the ground.
  */
+import { tomlStringAt } from "./toml-string.ts";
+
 export interface TomlPosition {
   readonly line: number; // from 1
   readonly column: number; // from 1, in UTF-16 units
@@ -11,23 +13,32 @@ export type TomlPath = readonly (string | number)[]; // keys, and indices of arr
 
 interface Key {
   readonly offset: number; // where it is named first
+  value: number | undefined; // where its value begins; a table has none
   readonly parts: Map<string | number, Key>; // of a table by name, of an array by index
   tables: number; // how many [[headers]] so far: it is an array of tables
 }
 
-/** @returns finds a key by its path; the nearest one above where that path is not written */
-export function tomlPositions(text: string): (path: TomlPath) => TomlPosition {
+/**
+ * Finds a key by its path; the nearest one above where that path is not written.
+ * @param offset of a character in the string that is its value: finds that
+ */
+export type TomlPositions = (path: TomlPath, offset?: number) => TomlPosition;
+
+export function tomlPositions(text: string): TomlPositions {
   const root = new Scanner(text).document();
   const lines = [0];
   for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) lines.push(at + 1);
-  return (path) => {
+  return (path, offset) => {
     let key = root;
     for (const part of path) {
       const next = key.parts.get(part);
-      if (!next) break;
+      if (!next) return positionAt(lines, key.offset);
       key = next;
     }
-    return positionAt(lines, key.offset);
+    const { value } = key;
+    if (offset === undefined || value === undefined || !/["']/.test(text[value] ?? ""))
+      return positionAt(lines, key.offset);
+    return positionAt(lines, tomlStringAt(text, value, offset));
   };
 }
 
@@ -51,7 +62,7 @@ class Scanner {
   }
 
   document(): Key {
-    const root: Key = { offset: 0, parts: new Map(), tables: 0 };
+    const root: Key = { offset: 0, value: undefined, parts: new Map(), tables: 0 };
     let table = root;
     if (this.text.charCodeAt(0) === 0xfeff) this.at = 1; // a byte order mark
     for (this.skipVoid(); this.at < this.text.length; this.skipVoid()) {
@@ -65,12 +76,13 @@ class Scanner {
   private header(root: Key): Key {
     const isArray = this.text[this.at + 1] === "[";
     this.at += isArray ? 2 : 1;
+    let start = this.at;
     let key = this.name(root);
     for (; this.text[this.at] === "."; key = this.name(key)) {
       if (key.tables > 0) key = named(key, key.tables - 1, key.offset);
-      this.at++;
+      start = ++this.at;
     }
-    if (isArray) key = named(key, key.tables++, this.at);
+    if (isArray) key = named(key, key.tables++, start);
     this.at += isArray ? 2 : 1;
     return key;
   }
@@ -84,6 +96,7 @@ class Scanner {
   }
 
   private value(key: Key): void {
+    key.value = this.at;
     const first = this.text[this.at];
     if (first === "[") this.list("]", (index) => this.value(named(key, index, this.at)));
     else if (first === "{") this.list("}", () => this.keyValue(key));
@@ -147,7 +160,7 @@ class Scanner {
 function named(table: Key, name: string | number, offset: number): Key {
   const known = table.parts.get(name);
   if (known) return known;
-  const key: Key = { offset, parts: new Map(), tables: 0 };
+  const key: Key = { offset, value: undefined, parts: new Map(), tables: 0 };
   table.parts.set(name, key);
   return key;
 }

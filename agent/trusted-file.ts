@@ -1,5 +1,5 @@
 /**
- * Reads a file that decides what kinwatch does, if nobody but root and the user that runs kinwatch can change what
+ * Reads a file or folder that decides what kinwatch does, if nobody but root and the user that runs kinwatch can change what
  * stands there. Checked is the opened file, every folder on the way to it from / on, and every symbolic link on that way,
  * for who may write a folder may put another file in its place. A folder with the sticky bit (/tmp) is the exception: there
  * only the owner of an entry can replace it (inode(7)), and the owner of each entry is checked. An access control
@@ -11,46 +11,73 @@ import {
   fstatSync,
   lstatSync,
   openSync,
+  readdirSync,
   readlinkSync,
   readSync,
   type Stats,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { KinwatchError, systemCode } from "./errors.ts";
+import { type ErrorCode, KinwatchError, systemCode } from "./errors.ts";
 import { printable } from "./printable.ts";
 
 const linksMax = 40; // as the kernel follows (MAXSYMLINKS in include/linux/namei.h)
 const othersMayWrite = 0o022;
 const sticky = 0o1000;
 
+/** What a file is for: the codes of its refusal, and what its reader can do but put it right. */
+export interface TrustedUse {
+  readonly insecure: ErrorCode;
+  readonly unreadable: ErrorCode;
+  readonly instead: string;
+}
+const configuration: TrustedUse = {
+  insecure: "KW_CONFIG_INSECURE",
+  unreadable: "KW_CONFIG_UNREADABLE",
+  instead: ", or leave --config out to run with the defaults",
+};
+
 /**
  * @param bytesMax a longer file is refused, not cut
- * @throws KW_CONFIG_UNREADABLE, KW_CONFIG_INSECURE
+ * @throws KW_CONFIG_UNREADABLE, KW_CONFIG_INSECURE, or those of the use
  */
-export function readTrustedFile(path: string, bytesMax: number): Buffer {
-  // Not resolve(): it would take ".." before a symbolic link is followed, which the kernel does not.
-  const absolute = path.startsWith("/") ? path : `${process.cwd()}/${path}`;
+export function readTrustedFile(path: string, bytesMax: number, use = configuration): Buffer {
   let fd: number | undefined;
   try {
+    const absolute = absoluteOf(path);
     fd = openSync(absolute, constants.O_RDONLY | constants.O_NONBLOCK); // a fifo must not make us wait
     const opened = fstatSync(fd);
-    if (!opened.isFile()) throw unreadable(path, "not a regular file");
-    refuseUntrusted(absolute, opened, path);
-    const found = checkWay(absolute, path);
-    if (found.ino !== opened.ino || found.dev !== opened.dev) {
-      throw insecure(
-        path,
-        "it was replaced while it was read",
-        "Find out who writes there, then start again",
-      );
-    }
-    return readAtMost(fd, bytesMax, path);
+    if (!opened.isFile()) throw new Unreadable("not a regular file");
+    refuseUntrusted(absolute, opened);
+    const found = checkWay(absolute);
+    if (found.ino !== opened.ino || found.dev !== opened.dev)
+      throw new Insecure("it was replaced while it was read", "Find out who writes there, then start again");
+    return readAtMost(fd, bytesMax);
   } catch (cause) {
-    if (cause instanceof KinwatchError) throw cause;
-    throw unreadable(path, systemCode(cause), cause);
+    throw refusal(path, cause, use);
   } finally {
     if (fd !== undefined) closeSync(fd);
   }
+}
+
+/**
+ * The names in a folder in which nobody else can add or remove any, sorted.
+ * @throws as readTrustedFile() does
+ */
+export function readTrustedFolder(path: string, use: TrustedUse): string[] {
+  try {
+    const absolute = absoluteOf(path);
+    const found = checkWay(absolute);
+    if (!found.isDirectory()) throw new Unreadable("not a folder");
+    refuseUntrusted(absolute, found);
+    return readdirSync(absolute).toSorted();
+  } catch (cause) {
+    throw refusal(path, cause, use);
+  }
+}
+
+/** Not resolve(): it would take ".." before a symbolic link is followed, which the kernel does not. */
+function absoluteOf(path: string): string {
+  return path.startsWith("/") ? path : `${process.cwd()}/${path}`;
 }
 
 /** Nothing of that name is there, not even a link to nowhere or a file that we may not read. */
@@ -64,7 +91,7 @@ export function isMissing(path: string): boolean {
 }
 
 /** Follows the path from / on as the kernel does (path_resolution(7)). @returns what stands at its end */
-function checkWay(absolute: string, path: string): Stats {
+function checkWay(absolute: string): Stats {
   const ahead = absolute.split("/");
   let at = "/";
   let found = lstatSync(at);
@@ -75,12 +102,12 @@ function checkWay(absolute: string, path: string): Stats {
       continue;
     }
     const folder = lstatSync(at);
-    refuseUntrusted(at, folder, path);
+    refuseUntrusted(at, folder);
     const next = join(at, name);
     found = lstatSync(next);
     if (found.isSymbolicLink()) {
-      if (++links > linksMax) throw unreadable(path, "ELOOP");
-      refuseUntrusted(next, found, path);
+      if (++links > linksMax) throw new Unreadable("ELOOP");
+      refuseUntrusted(next, found);
       const target = readlinkSync(next);
       ahead.unshift(...target.split("/"));
       if (target.startsWith("/")) at = "/";
@@ -89,40 +116,52 @@ function checkWay(absolute: string, path: string): Stats {
   return found;
 }
 
-function refuseUntrusted(at: string, stats: Stats, path: string): void {
+function refuseUntrusted(at: string, stats: Stats): void {
   const where = printable(at, 200);
-  if (stats.uid !== 0 && stats.uid !== process.geteuid?.()) {
-    throw insecure(path, `${where} belongs to user ${stats.uid}`, `Give it to root: chown root ${where}`);
-  }
+  if (stats.uid !== 0 && stats.uid !== process.geteuid?.())
+    throw new Insecure(`${where} belongs to user ${stats.uid}`, `Give it to root: chown root ${where}`);
   if (stats.isSymbolicLink()) return; // its mode means nothing
   if (stats.isDirectory() && (stats.mode & sticky) !== 0) return;
   if ((stats.mode & othersMayWrite) === 0) return;
   const mode = (stats.mode & 0o7777).toString(8).padStart(4, "0");
-  throw insecure(path, `others may write ${where} (mode ${mode})`, `Take that away: chmod go-w ${where}`);
+  throw new Insecure(`others may write ${where} (mode ${mode})`, `Take that away: chmod go-w ${where}`);
 }
 
-function readAtMost(fd: number, bytesMax: number, path: string): Buffer {
+function readAtMost(fd: number, bytesMax: number): Buffer {
   const buffer = Buffer.allocUnsafe(bytesMax + 1);
   let length = 0;
   for (let read = -1; read !== 0 && length < buffer.length; length += read) {
     read = readSync(fd, buffer, length, buffer.length - length, null);
   }
-  if (length > bytesMax) throw unreadable(path, `longer than ${bytesMax} bytes`);
+  if (length > bytesMax) throw new Unreadable(`longer than ${bytesMax} bytes`);
   return buffer.subarray(0, length);
 }
 
-function insecure(path: string, reason: string, remedy: string): KinwatchError {
-  const what = `Refusing ${printable(path, 200)}, which others could change: ${reason}`;
-  return new KinwatchError("KW_CONFIG_INSECURE", what, remedy);
+class Unreadable extends Error {}
+
+class Insecure extends Error {
+  readonly remedy: string;
+
+  constructor(reason: string, remedy: string) {
+    super(reason);
+    this.remedy = remedy;
+  }
 }
 
-function unreadable(path: string, reason: string, cause?: unknown): KinwatchError {
-  const what = `Cannot read ${printable(path, 200)}: ${reason}`;
-  return new KinwatchError("KW_CONFIG_UNREADABLE", what, remedies[reason] ?? remedy, { cause });
+function refusal(path: string, cause: unknown, use: TrustedUse): KinwatchError {
+  const name = printable(path, 200);
+  if (cause instanceof Insecure) {
+    const what = `Refusing ${name}, which others could change: ${cause.message}`;
+    return new KinwatchError(use.insecure, what, cause.remedy);
+  }
+  const reason = cause instanceof Unreadable ? cause.message : systemCode(cause);
+  const remedy =
+    reason === "EACCES" ? readable : (remedies[reason] ?? "Name a readable regular file") + use.instead;
+  return new KinwatchError(use.unreadable, `Cannot read ${name}: ${reason}`, remedy, { cause });
 }
 
-const remedy = "Name a readable regular file, or leave --config out to run with the defaults";
+const readable = "Let the user that runs kinwatch read it and enter the folders on the way to it";
 const remedies: Readonly<Record<string, string>> = {
-  ENOENT: "Name a file that exists, or leave --config out to run with the defaults",
-  EACCES: "Let the user that runs kinwatch read the file and enter its folders",
+  ENOENT: "Name one that exists",
+  "not a folder": "Name a folder",
 };

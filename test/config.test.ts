@@ -30,6 +30,7 @@ test("defaultConfig: works without a file", () => {
     source: { type: "auto", audit_log: "/var/log/audit/audit.log" },
     state: { directory: "/var/lib/kinwatch" },
     learn: { from: "history" },
+    rules: { directories: ["/etc/kinwatch/rules.d"] },
     lineage: { processes_max: 32_768 },
     output: { journald: { enabled: true }, stdout: { enabled: false, format: "pretty" } },
   } satisfies Config);
@@ -91,9 +92,13 @@ for (const { why, toml, want, is } of accepted) {
 }
 
 test("loadConfig(): a relative path starts at the folder of the file", (t) => {
-  const file = written(t, 'state.directory = "state"\nsource.audit_log = "audit.log"');
-  const { state, source } = loadConfig(file);
+  const file = written(
+    t,
+    'state.directory = "state"\nsource.audit_log = "audit.log"\nrules.directories = ["rules", "/r"]',
+  );
+  const { state, source, rules } = loadConfig(file);
   assert.deepEqual([state.directory, source.audit_log], [join(file, "../state"), join(file, "../audit.log")]);
+  assert.deepEqual(rules.directories, [join(file, "../rules"), "/r"]);
 });
 
 const refused: { why: string; toml: string | Buffer; at: string; want: RegExp }[] = [
@@ -178,6 +183,18 @@ const refused: { why: string; toml: string | Buffer; at: string; want: RegExp }[
     toml: `[state]\ndirectory = "${"x".repeat(4096)}"`,
     at: "2:1",
     want: /came "x{80}… \(4016 more characters\)"/,
+  },
+  {
+    why: "one folder without its list",
+    toml: '[rules]\ndirectories = "/r"',
+    at: "2:1",
+    want: /rules\.directories: expected a list of at most 16 paths .*came "\/r"; its default is \["\/etc/,
+  },
+  {
+    why: "an empty path among the folders",
+    toml: '[rules]\ndirectories = ["/r", ""]',
+    at: "2:22",
+    want: /rules\.directories\.1: expected a list of at most 16 paths .*came ""/,
   },
   {
     why: "a value for a table",

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { isMissing, readTrustedFile } from "../agent/trusted-file.ts";
+import { isMissing, readTrustedFile, readTrustedFolder, type TrustedUse } from "../agent/trusted-file.ts";
 import { needs } from "./helpers/real-parts.ts";
 
 /** A folder with a good file; what is done to it decides. */
@@ -158,6 +158,34 @@ for (const { why, asRoot, arrange, want } of rows) {
     }
   });
 }
+
+const rules: TrustedUse = { insecure: "KW_RULE_INSECURE", unreadable: "KW_RULE_UNREADABLE", instead: "" };
+
+test("readTrustedFolder(): has all names, sorted, and refuses a folder that others could change", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "kinwatch-trusted-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  for (const name of ["b", "a", "B"]) writeFileSync(join(folder, name), "");
+  assert.deepEqual(readTrustedFolder(folder, rules), ["B", "a", "b"]);
+  assert.throws(() => readTrustedFolder(join(folder, "a"), rules), {
+    code: "KW_RULE_UNREADABLE",
+    message: /\/a: not a folder\. Name a folder\.$/,
+  });
+  assert.throws(() => readTrustedFolder(mode(0o777, folder), rules), {
+    code: "KW_RULE_INSECURE",
+    message: /others may write .*chmod go-w/,
+  });
+});
+
+test("readTrustedFile(): a refusal has the codes of what the file is for", () => {
+  assert.throws(() => readTrustedFile("/nonexistent", 100), {
+    code: "KW_CONFIG_UNREADABLE",
+    message: /ENOENT\. Name one that exists, or leave --config out to run with the defaults\.$/,
+  });
+  assert.throws(() => readTrustedFile("/nonexistent", 100, rules), {
+    code: "KW_RULE_UNREADABLE",
+    message: /ENOENT\. Name one that exists\.$/,
+  });
+});
 
 test("isMissing(): only where no name is, not where a link leads nowhere", (t) => {
   const folder = mkdtempSync(join(tmpdir(), "kinwatch-trusted-"));

@@ -4,15 +4,27 @@
  * test/samples/ecs-fields.json.
  */
 
+import type { EventHost } from "../events/event-host.ts";
+
 /** What alerts and events share: an execution and how it came about. */
 export interface ExecutionDocument {
   readonly "@timestamp": string; // of the execution, RFC 3339 with milliseconds, UTC
   readonly ecs: { readonly version: string };
   readonly event: EventDocument;
   readonly data_stream: DataStreamDocument;
-  readonly process: ProcessDocument & { readonly parent?: ProcessDocument };
+  readonly process: ProcessDocument & {
+    readonly parent?: ProcessDocument;
+    readonly previous?: PreviousDocument; // the image before: exec without fork
+    readonly entry_leader?: Partial<ProcessDocument> & { readonly entry_meta: { readonly type: string } };
+    readonly session_leader?: ProcessDocument;
+    readonly group_leader?: ProcessDocument;
+    readonly env_vars?: readonly string[];
+    readonly thread?: {
+      readonly capabilities: { readonly effective: readonly string[]; readonly permitted: readonly string[] };
+    };
+  };
   readonly user?: UserDocument;
-  readonly host?: HostDocument; // absent when a stored log does not name its host
+  readonly host?: HostDocument;
   readonly agent: AgentDocument;
   readonly related: { readonly user: readonly string[]; readonly hosts: readonly string[] };
   readonly package?: PackageDocument; // the first package; all of them: kinwatch.software_update
@@ -102,7 +114,10 @@ export interface ProcessDocument {
   readonly interactive?: boolean; // has a controlling terminal
   readonly tty?: { readonly char_device: { readonly major: number; readonly minor: number } };
   readonly user?: UserDocument;
+  readonly group?: { readonly id: string };
 }
+
+export type PreviousDocument = Pick<ProcessDocument, "args" | "args_count" | "executable">;
 
 export interface UserDocument {
   readonly id: string;
@@ -170,22 +185,8 @@ export interface ThreatDocument {
   };
 }
 
-export interface HostDocument {
-  readonly id?: string;
-  readonly name: string;
-  readonly hostname: string;
-  readonly architecture?: string;
-  readonly ip?: readonly string[];
-  readonly mac?: readonly string[];
-  readonly os?: {
-    readonly type?: "linux";
-    readonly platform?: string;
-    readonly name?: string;
-    readonly version?: string;
-    readonly kernel?: string;
-    readonly full?: string;
-  };
-}
+/** Of a log that names no host its kind alone. */
+export type HostDocument = EventHost;
 
 export interface AgentDocument {
   readonly id?: string; // absent when stored logs are read

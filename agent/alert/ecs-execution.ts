@@ -1,7 +1,10 @@
 /** The part of a document that says what was executed, by whose doing, where and as whom: the same in alerts and events. */
-import type { ProcessImage } from "../lineage/process-image.ts";
+import { hostOf } from "../events/event-host.ts";
+import { entryLeader } from "../lineage/entry-leader.ts";
+import { leaderAmong } from "../lineage/process-details.ts";
+import { type ProcessImage, previousImages } from "../lineage/process-image.ts";
 import type { RpmCommandLine } from "../packages/rpm-command-line.ts";
-import { isService, toldParent, unresolvedReason } from "../rules/new-parent.ts";
+import { parentProvenance, toldParent, unresolvedReason } from "../rules/new-parent.ts";
 import type {
   AgentDocument,
   ExecutionDocument,
@@ -9,14 +12,21 @@ import type {
   LineageDocument,
   RpmDocument,
 } from "./alert-document.ts";
-import { ancestorDocument, keyword, loginOf, type NameUser, processDocument, userOf } from "./ecs-process.ts";
+import {
+  ancestorDocument,
+  type Knowledge,
+  keyword,
+  loginOf,
+  previousDocument,
+  processDocument,
+  userOf,
+} from "./ecs-process.ts";
 
 export const ecsVersion = "9.4.0";
 
-export interface DocumentContext {
+export interface DocumentContext extends Knowledge {
   readonly host: HostDocument | undefined; // this host; undefined: stored logs, whose records alone name one
   readonly agent: AgentDocument;
-  readonly nameUser: NameUser;
   readonly provider: string; // the source's name
   readonly nowMs: number | undefined; // undefined: a stored log, decided when it happened
   readonly ancestors: readonly ProcessImage[]; // of the process that executes or installs, its parent first
@@ -29,38 +39,69 @@ export type ExecutionPart = Pick<
   "ecs" | "process" | "user" | "host" | "agent" | "related"
 >;
 
-export function executionPart(
-  image: ProcessImage,
-  { host: thisHost, agent, nameUser }: DocumentContext,
-): ExecutionPart {
+export function executionPart(image: ProcessImage, context: DocumentContext): ExecutionPart {
   const { exec } = image;
-  const parent = toldParent(image);
-  const process = processDocument(image, nameUser);
-  const host = hostOf(exec.node, thisHost);
+  const { agent, nameUser } = context;
+  const host = hostDocument(hostOf(exec.node, context.host));
   const user = userOf(exec, nameUser);
   const login = loginOf(exec, nameUser);
   const users = [user?.name, login?.name, user?.id, login?.id].filter((name) => name !== undefined);
   return {
     ecs: { version: ecsVersion },
-    process: parent === undefined ? process : { ...process, parent: processDocument(parent, nameUser) },
+    process: {
+      ...processDocument(image, context),
+      ...relativesPart(image, context),
+      ...detailsPart(image, context),
+    },
     ...(user === undefined ? {} : { user }),
-    ...(host === undefined ? {} : { host }),
+    host,
     agent,
     related: {
       user: [...new Set(users)],
-      hosts: host === undefined ? [] : [host.name],
+      hosts: host.name === undefined ? [] : [host.name],
     },
   };
 }
 
+type ProcessPart = Partial<ExecutionDocument["process"]>;
+
+/** The processes that it came by. */
+function relativesPart(image: ProcessImage, context: DocumentContext): ProcessPart {
+  const { ancestors, readDetails } = context;
+  const parent = toldParent(image);
+  const entry = entryLeader(image, ancestors);
+  const details = readDetails?.(image);
+  const session = leaderAmong(details?.session, image, ancestors);
+  const group = leaderAmong(details?.processGroup, image, ancestors);
+  return {
+    ...(parent === undefined ? {} : { parent: processDocument(parent, context) }),
+    ...(image.previous === undefined ? {} : { previous: previousDocument(image.previous) }),
+    entry_leader: {
+      ...(entry.image === undefined ? {} : processDocument(entry.image, context)),
+      entry_meta: { type: entry.type },
+    },
+    ...(session === undefined ? {} : { session_leader: processDocument(session, context) }),
+    ...(group === undefined ? {} : { group_leader: processDocument(group, context) }),
+  };
+}
+
+function detailsPart(image: ProcessImage, { readDetails }: DocumentContext): ProcessPart {
+  const details = readDetails?.(image);
+  if (details === undefined) return {};
+  const { environment, effectiveCapabilities: effective, permittedCapabilities: permitted } = details;
+  return {
+    ...(environment.length === 0 ? {} : { env_vars: environment.map((variable) => keyword(variable)) }),
+    thread: { capabilities: { effective, permitted } },
+  };
+}
+
 export function lineagePart(image: ProcessImage, { ancestors, nameUser }: DocumentContext): LineageDocument {
-  const { exec, parent } = image;
+  const { exec } = image;
   const { ses, deleted, argumentsFrom, argumentsComplete, source, serial, node } = exec;
   const reason = unresolvedReason(image);
   const login = loginOf(exec, nameUser);
   return {
-    parent_provenance:
-      reason !== undefined ? "unresolved" : isService(image) ? "inferred" : (parent ?? image).provenance,
+    parent_provenance: parentProvenance(image),
     ...(reason === undefined ? {} : { parent_unresolved_reason: reason }),
     ...(login === undefined ? {} : { login_user: login }),
     ...(ses === undefined ? {} : { login_session: String(ses) }),
@@ -68,7 +109,7 @@ export function lineagePart(image: ProcessImage, { ancestors, nameUser }: Docume
     arguments_from: argumentsFrom,
     arguments_complete: argumentsComplete,
     ancestry: ancestors.map(ancestorDocument),
-    previous_images: previousOf(image).map(ancestorDocument),
+    previous_images: previousImages(image).map(ancestorDocument),
     ...(source === "procfs"
       ? {}
       : { audit: { serial, ...(node === undefined ? {} : { node: keyword(node) }) } }),
@@ -92,14 +133,11 @@ export function rpmPart(command: RpmCommandLine | undefined): { rpm?: RpmDocumen
   };
 }
 
-/** A log names its host with node= if auditd is told to (auditd.conf(5), name_format); it may be this one. */
-function hostOf(node: string | undefined, thisHost: HostDocument | undefined): HostDocument | undefined {
-  if (node === undefined || node === thisHost?.name || node === thisHost?.hostname) return thisHost;
-  return { name: keyword(node), hostname: keyword(node) };
-}
-
-function previousOf(image: ProcessImage): ProcessImage[] {
-  const images: ProcessImage[] = [];
-  for (let at = image.previous; at !== undefined; at = at.previous) images.push(at);
-  return images;
+function hostDocument(host: HostDocument): HostDocument {
+  const { name, hostname } = host;
+  return {
+    ...host,
+    ...(name === undefined ? {} : { name: keyword(name) }),
+    ...(hostname === undefined ? {} : { hostname: keyword(hostname) }),
+  };
 }

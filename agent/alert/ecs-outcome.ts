@@ -1,6 +1,7 @@
-/** What came of an installation, from rpm's own records. rpm, plugins/audit.c, audit_tsm_post(). */
+/** What came of an installation, as a part of its document. */
 import type { SoftwareUpdate } from "../events/exec-event.ts";
 import type { Installation } from "../packages/installation.ts";
+import { type Outcome, outcomeOf, pendingOutcome, signatureOf, splitNevra } from "../packages/outcome.ts";
 import type {
   AlertDocument,
   ExecutionDocument,
@@ -19,36 +20,26 @@ export interface OutcomePart {
 }
 
 /** As it is known when it is first seen: a record may have told of it. */
-export function pendingPart({ begun, image, updates }: Installation): OutcomePart {
-  const outcome = begun === "execution" && image.exec.source === "procfs" ? "unavailable" : "pending";
-  const part = outcomePart(updates, false);
-  return { ...part, eventOutcome: "unknown", outcome: { ...part.outcome, outcome } };
+export function pendingPart(installation: Installation): OutcomePart {
+  return partOf(pendingOutcome(installation), installation.updates);
 }
 
 /** @param available whether the source has outcome records at all */
 export function outcomePart(updates: readonly SoftwareUpdate[], available: boolean): OutcomePart {
-  // Removals are what an upgrade replaces: their signature is not checked, and they are not what was installed.
-  const installs = updates.filter(({ operation }) => operation !== "remove");
-  const judged = installs.length > 0 ? installs : updates;
-  const good = judged.filter(({ success }) => success === true).length;
-  const bad = judged.filter(({ success }) => success === false).length;
-  const [first] = judged;
+  return partOf(outcomeOf(updates, available), updates);
+}
+
+function partOf(
+  { first, eventOutcome, outcome, signature, packageCount }: Outcome,
+  updates: readonly SoftwareUpdate[],
+): OutcomePart {
   return {
     ...(first === undefined ? {} : { package: packageDocument(first) }),
-    eventOutcome: bad > 0 ? "failure" : good > 0 ? "success" : "unknown",
+    eventOutcome,
     outcome: {
-      outcome:
-        first === undefined
-          ? available
-            ? "none"
-            : "unavailable"
-          : bad === 0
-            ? "installed"
-            : good === 0
-              ? "failed"
-              : "partly",
-      signature: signatureOf(judged.map(({ signatureVerified }) => signatureVerified)),
-      package_count: installs.length,
+      outcome,
+      signature,
+      package_count: packageCount,
       software_update: updates.slice(0, PACKAGES_MAX).map(updateDocument),
     },
   };
@@ -92,16 +83,6 @@ export const signatureWords: Readonly<Record<OutcomeDocument["signature"], strin
   unknown: "signature unknown",
 };
 
-/**
- * name-[epoch:]version-release.arch, as rpm writes it (lib/rpmte.c, rpmteNEVRA()). Neither version nor release may hold "-",
- * nor an architecture "." or "-"; a name may hold all of them. What is not of this form is a name.
- */
-export function splitNevra(nevra: string): { name: string; version: string; architecture: string } {
-  const [, name = nevra, version = "", architecture = ""] =
-    /^(.+)-([^-]+-[^-]+)\.([^.-]+)$/su.exec(nevra) ?? [];
-  return { name, version, architecture };
-}
-
 function packageDocument({ nevra, success, timeMs }: SoftwareUpdate): PackageDocument {
   const { name, version, architecture } = splitNevra(nevra);
   return {
@@ -127,11 +108,4 @@ function updateDocument(update: SoftwareUpdate): SoftwareUpdateDocument {
     root: keyword(update.root),
     outcome: success === undefined ? "unknown" : success ? "success" : "failure",
   };
-}
-
-function signatureOf(verified: readonly (boolean | undefined)[]): OutcomeDocument["signature"] {
-  const good = verified.filter((one) => one === true).length;
-  const bad = verified.filter((one) => one === false).length;
-  if (bad > 0) return good > 0 ? "partly" : "not verified";
-  return good > 0 ? "verified" : "unknown";
 }

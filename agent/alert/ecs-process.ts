@@ -1,9 +1,15 @@
 /** A process image as ECS has it. Keywords longer than 1,024 characters would not be searchable: they are cut, visibly. */
+import { loginNameOf, type NameUser, userNameOf } from "../events/account-names.ts";
 import { baseName } from "../events/audit-exec.ts";
+import { asTyped } from "../events/command-line.ts";
 import type { ExecEvent } from "../events/exec-event.ts";
+import { deviceOf, isInteractive } from "../events/terminal.ts";
+import { entityOf } from "../lineage/entity-id.ts";
+import type { ReadDetails } from "../lineage/process-details.ts";
 import type { ProcessImage } from "../lineage/process-image.ts";
-import type { AncestorDocument, ProcessDocument, UserDocument } from "./alert-document.ts";
-import { entityId } from "./alert-id.ts";
+import type { AncestorDocument, PreviousDocument, ProcessDocument, UserDocument } from "./alert-document.ts";
+
+export type { NameUser };
 
 const KEYWORD_MAX = 1_024; // ignore_above of ECS's keywords
 const ARGUMENTS_MAX = 256; // the command line below holds more of them
@@ -14,38 +20,52 @@ export function keyword(text: string, max = KEYWORD_MAX): string {
   return (text.length <= max ? text : `${text.slice(0, max - 1)}…`).toWellFormed();
 }
 
-/** As a person would type it in a shell: arguments with blanks or signs in quotes. */
+/** As a person would type it in a shell. */
 export function commandLine(args: readonly string[]): string {
-  const words = args.map((word) =>
-    /^[\w@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
-  );
-  return keyword(words.join(" "), COMMAND_LINE_MAX);
+  return keyword(asTyped(args), COMMAND_LINE_MAX);
 }
 
-/** What a user of a host is called: of this one, or of another that a log names. undefined: nobody knows */
-export type NameUser = (uid: number, node: string | undefined) => string | undefined;
+/** Who is asked for what the events do not say. */
+export interface Knowledge {
+  readonly nameUser: NameUser;
+  readonly readDetails?: ReadDetails | undefined; // left out: nobody can tell of a stored log's processes
+}
 
-export function processDocument(image: ProcessImage, nameUser: NameUser): ProcessDocument {
-  const { executable, args, workingDirectory, pid, timeMs, source, tty } = image.exec;
+export function processDocument(image: ProcessImage, { nameUser, readDetails }: Knowledge): ProcessDocument {
+  const { executable, args, workingDirectory, pid, timeMs, tty } = image.exec;
   const user = userOf(image.exec, nameUser);
+  const gid = readDetails?.(image)?.gid;
   const device = tty === undefined ? undefined : deviceOf(tty);
+  const interactive = isInteractive(image.exec);
   return {
     entity_id: entityOf(image),
     pid,
     ...(executable === "" ? {} : { name: keyword(baseName(executable)), executable: keyword(executable) }),
-    ...(args.length === 0
-      ? {}
-      : {
-          args: args.slice(0, ARGUMENTS_MAX).map((word) => keyword(word)),
-          args_count: args.length,
-          command_line: commandLine(args),
-        }),
+    ...argumentsPart(args),
     ...(workingDirectory === undefined ? {} : { working_directory: keyword(workingDirectory) }),
     ...(timeMs === 0 ? {} : { start: new Date(timeMs).toISOString() }),
-    ...(source === "procfs" ? {} : { interactive: tty !== undefined }),
+    ...(interactive === undefined ? {} : { interactive }),
     ...(device === undefined ? {} : { tty: { char_device: device } }),
     ...(user === undefined ? {} : { user }),
+    ...(gid === undefined ? {} : { group: { id: String(gid) } }),
   };
+}
+
+function argumentsPart(
+  args: readonly string[],
+): Pick<ProcessDocument, "args" | "args_count" | "command_line"> {
+  if (args.length === 0) return {};
+  return {
+    args: args.slice(0, ARGUMENTS_MAX).map((word) => keyword(word)),
+    args_count: args.length,
+    command_line: commandLine(args),
+  };
+}
+
+/** What the process was before: ECS has no command line for it. */
+export function previousDocument({ exec }: ProcessImage): PreviousDocument {
+  const { command_line: _, ...words } = argumentsPart(exec.args);
+  return { ...words, ...(exec.executable === "" ? {} : { executable: keyword(exec.executable) }) };
 }
 
 export function ancestorDocument(image: ProcessImage): AncestorDocument {
@@ -62,31 +82,17 @@ export function ancestorDocument(image: ProcessImage): AncestorDocument {
   };
 }
 
-/** Whom it runs as; by the name that its source told, else by the one that it has on its host now. */
-export function userOf({ uid, userName, node }: ExecEvent, nameUser: NameUser): UserDocument | undefined {
-  return userDocument(uid, userName ?? (uid === undefined ? undefined : nameUser(uid, node)));
+export function userOf(exec: ExecEvent, nameUser: NameUser): UserDocument | undefined {
+  return userDocument(exec.uid, userNameOf(exec, nameUser));
 }
 
 /** The same of who logged in. */
-export function loginOf({ auid, loginName, node }: ExecEvent, nameUser: NameUser): UserDocument | undefined {
-  return userDocument(auid, loginName ?? (auid === undefined ? undefined : nameUser(auid, node)));
+export function loginOf(exec: ExecEvent, nameUser: NameUser): UserDocument | undefined {
+  return userDocument(exec.auid, loginNameOf(exec, nameUser));
 }
 
 function userDocument(id: number | undefined, name: string | undefined): UserDocument | undefined {
   return id === undefined
     ? undefined
     : { id: String(id), ...(name === undefined ? {} : { name: keyword(name) }) };
-}
-
-/** The same for an image wherever it is named: as the process, a parent or an ancestor. */
-function entityOf({ exec }: ProcessImage): string {
-  return entityId(exec.node, exec.pid, exec.timeMs, exec.serial);
-}
-
-/** Device numbers of terminals: Linux, Documentation/admin-guide/devices.txt. */
-function deviceOf(tty: string): { major: number; minor: number } | undefined {
-  const [, kind = "", number = ""] = /^(pts|tty|ttyS)(\d{1,7})$/.exec(tty) ?? [];
-  if (kind === "pts") return { major: 136, minor: Number(number) };
-  if (kind === "tty") return { major: 4, minor: Number(number) };
-  return kind === "ttyS" ? { major: 4, minor: 64 + Number(number) } : undefined;
 }

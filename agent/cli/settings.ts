@@ -1,9 +1,9 @@
 /**
  * What the commands share: the configuration, and where the state is. A checkout stands alone: without --config it heeds no
- * file of the host, keeps its state in its own .kinwatch/, and shows alerts on the terminal and in the journal if there is one.
+ * file of the host, keeps its state and rules in its own .kinwatch/, and shows alerts on the terminal and in the journal if there is one.
  */
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Option } from "commander";
 import { type Config, loadConfig, loadInstalledConfig } from "../config.ts";
@@ -26,7 +26,9 @@ export function stateOption(): Option {
 export function readSettings({ config: file, state }: SettingsOptions): Config {
   const config = file === undefined && !isCheckout ? loadInstalledConfig() : loadConfig(file);
   if (file === undefined && isCheckout) {
-    config.state.directory = fileURLToPath(new URL("../../.kinwatch", import.meta.url));
+    const own = fileURLToPath(new URL("../../.kinwatch", import.meta.url));
+    config.state.directory = own;
+    config.rules.directories = [join(own, "rules.d")];
     config.output.stdout.enabled = true;
     config.output.journald.enabled = existsSync("/run/systemd/journal/socket");
   }

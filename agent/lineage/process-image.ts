@@ -18,6 +18,13 @@ export interface ProcessImage {
   used: boolean; // looked up as a parent since the clock's hand passed
 }
 
+/** What the process was before, the latest first. */
+export function previousImages(image: ProcessImage): ProcessImage[] {
+  const images: ProcessImage[] = [];
+  for (let at = image.previous; at !== undefined; at = at.previous) images.push(at);
+  return images;
+}
+
 /**
  * pid reused: the parent's pid may have gone to another process. orphaned: ppid names one that takes over processes whose
  * parent died. let go: pushed out by newer ones. none: pid 1 and the kernel's own.

@@ -51,7 +51,7 @@ const flagWords: Readonly<Record<string, string>> = {
 export function alertText(alert: AlertDocument, options: TextOptions): string {
   const { kinwatch, process, event, host } = alert;
   const [severity, style] = severities[event.severity] ?? [String(event.severity), "bold"];
-  const where = host === undefined ? "" : ` on ${host.name}`;
+  const where = host?.name === undefined ? "" : ` on ${host.name}`;
   const lines = [
     paint(fit(`● ${severity}  ${alert.rule.name}`, options.width), style, options),
     ...field("when", `${localTime(alert["@timestamp"])}${where}`, options),

@@ -70,12 +70,17 @@ export function alertFields(alert: AlertDocument, stage: Stage): [name: string, 
 function boundedDocument(alert: AlertDocument): string | undefined {
   const { process, kinwatch } = alert;
   const { rpm: _, ...others } = kinwatch;
+  const { parent, entry_leader: entry } = process;
   const shortened = {
     ...alert,
     tags: ["shortened"],
     process: {
       ...shorter(process),
-      ...(process.parent === undefined ? {} : { parent: shorter(process.parent) }),
+      parent: parent && shorter(parent),
+      entry_leader: entry && shorter(entry),
+      session_leader: undefined,
+      group_leader: undefined,
+      previous: undefined,
     },
     kinwatch: {
       ...others,
@@ -89,7 +94,7 @@ function boundedDocument(alert: AlertDocument): string | undefined {
     .find((json) => Buffer.byteLength(json) <= DOCUMENT_MAX);
 }
 
-function shorter({ args: _, command_line, ...process }: ProcessDocument): ProcessDocument {
+function shorter({ args: _, command_line, ...process }: Partial<ProcessDocument>): Partial<ProcessDocument> {
   return {
     ...process,
     ...(command_line === undefined ? {} : { command_line: command_line.slice(0, 1_024).toWellFormed() }),

@@ -13,6 +13,16 @@ export type ValueTest = (value: KqlValue) => boolean;
 /** ignore_above of ECS's keywords, in UTF-16 units (Java's String.length); a longer element is as good as not there. */
 const KEYWORD_MAX = 1_024;
 
+/** What Elasticsearch keeps of a value in its index. undefined: nothing, so that the field may as well be missing */
+export function indexed(value: KqlValue, type: KqlType): KqlValue | undefined {
+  if (type !== "keyword" && type !== "wildcard") {
+    const number = valueNumber(value, type);
+    return type === "boolean" && number !== undefined ? number === 1 : number;
+  }
+  const text = String(value);
+  return type === "keyword" && text.length > KEYWORD_MAX ? undefined : text;
+}
+
 /** @throws KqlError when a field of this type cannot have such a value: Elasticsearch would refuse the query */
 export function compileValue(leaf: KqlLeaf, type: KqlType): ValueTest {
   if (type !== "keyword" && type !== "wildcard") return compileNumber(leaf, type);

@@ -8,7 +8,7 @@
  *
  * A parent that nobody knows is never learned: it raises each time.
  */
-import type { ProcessImage } from "../lineage/process-image.ts";
+import type { ProcessImage, Provenance } from "../lineage/process-image.ts";
 import type { Installation } from "../packages/installation.ts";
 import type { Term } from "./term.ts";
 
@@ -69,6 +69,12 @@ export function isService({ adopter, exec }: ProcessImage): boolean {
 /** The parent that a person is told of: of a service its manager. */
 export function toldParent(image: ProcessImage): ProcessImage | undefined {
   return image.parent ?? (isService(image) ? image.adopter : undefined);
+}
+
+/** How it is known who started this one. */
+export function parentProvenance(image: ProcessImage): Provenance {
+  if (unresolvedReason(image) !== undefined) return "unresolved";
+  return isService(image) ? "inferred" : (image.parent ?? image).provenance;
 }
 
 /** Why nobody can say which program started this one; undefined: it is known or most likely, or there is none. */

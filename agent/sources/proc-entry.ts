@@ -12,6 +12,8 @@ export interface ProcStat {
   readonly ppid: number;
   readonly comm: string;
   readonly startTicks: number; // since boot: (pid, startTicks) names a process
+  readonly processGroup: number; // the pid of its leader
+  readonly session: number; // the same
   readonly ttyNumber: number;
   readonly kind: "process" | "thread" | "kernel" | "zombie";
   readonly executed: boolean; // false: a copy of the process that forked it, as yet
@@ -52,6 +54,8 @@ export function readProcStat(pid: number, procRoot = "/proc"): ProcStat | undefi
     ppid,
     comm,
     startTicks,
+    processGroup: number(5),
+    session: number(6),
     ttyNumber: number(7),
     kind:
       state === "Z" || state === "X"
@@ -82,7 +86,12 @@ export function readProcEntry(pid: number, procRoot = "/proc"): ProcEntry | unde
 /** Whether the process that executed at this time, by audit's clock, lives: its pid may have gone to another since. */
 export function isAlive(pid: number, timeMs: number, procRoot = "/proc"): boolean {
   const stat = readProcStat(pid, procRoot);
-  return stat?.kind === "process" && bootTimeMs() + stat.startTicks * TICKS_MS <= timeMs + SLACK_MS;
+  return stat?.kind === "process" && wasBornBy(stat, timeMs);
+}
+
+/** @param timeMs by audit's clock */
+export function wasBornBy({ startTicks }: ProcStat, timeMs: number): boolean {
+  return bootTimeMs() + startTicks * TICKS_MS <= timeMs + SLACK_MS;
 }
 
 /** The rest of a process whose stat was just read; undefined when it is not that process or image any more. */
@@ -91,9 +100,7 @@ export function readRest(stat: ProcStat, procRoot = "/proc"): ProcEntry | undefi
   if (stat.kind !== "process" || image === "") return undefined;
   const folder = `${procRoot}/${pid}`;
   const root = readLink(`${folder}/root`);
-  const link = readLink(`${folder}/exe`);
-  const deleted = link?.endsWith(DELETED) ?? false;
-  const executable = deleted ? link?.slice(0, -DELETED.length) : link;
+  const { executable, deleted } = readExecutable(folder, root);
   const cwd = readLink(`${folder}/cwd`);
   const read = readBytes(`${folder}/cmdline`);
   if (read === undefined) return undefined;
@@ -110,7 +117,7 @@ export function readRest(stat: ProcStat, procRoot = "/proc"): ProcEntry | undefi
     ppid,
     startTimeMs: bootTimeMs() + startTicks * TICKS_MS,
     comm,
-    executable: below(root, executable),
+    executable,
     deleted,
     args,
     argumentsComplete,
@@ -120,6 +127,16 @@ export function readRest(stat: ProcStat, procRoot = "/proc"): ProcEntry | undefi
     ses,
     tty: ttyName(stat.ttyNumber),
   };
+}
+
+/** @returns its path as it names it itself; undefined where that is not permitted */
+export function readExecutable(
+  folder: string,
+  root = readLink(`${folder}/root`),
+): { executable: string | undefined; deleted: boolean } {
+  const link = readLink(`${folder}/exe`);
+  const deleted = link?.endsWith(DELETED) ?? false;
+  return { executable: below(root, deleted ? link?.slice(0, -DELETED.length) : link), deleted };
 }
 
 /** The links are told from our root; a program in a chroot is named as it names itself, and as audit does. */
@@ -134,13 +151,15 @@ function split(bytes: Buffer): string[] {
   return bytes.toString("utf8", 0, bytes.at(-1) === 0 ? bytes.length - 1 : bytes.length).split("\0");
 }
 
-/** Admin-guide/devices.txt of the kernel; the device number as new_encode_dev() packs it. */
+/** Admin-guide/devices.txt of the kernel; the device number as new_encode_dev() packs it. Of rarer ones /sys has the name. */
 function ttyName(number: number): string | undefined {
+  if (number === 0) return undefined;
   const major = (number >> 8) & 0xfff;
   const minor = (number & 0xff) | ((number >> 12) & 0xfff00);
   if (major >= 136 && major <= 143) return `pts${(major - 136) * 256 + minor}`;
   if (major === 4) return minor < 64 ? `tty${minor}` : `ttyS${minor - 64}`;
-  return major === 229 ? `hvc${minor}` : undefined;
+  if (major === 229) return `hvc${minor}`;
+  return readLink(`/sys/dev/char/${major}:${minor}`)?.split("/").at(-1) ?? `${major}:${minor}`;
 }
 
 function readId(path: string): number | undefined {

@@ -59,6 +59,19 @@ export interface ProcEntry {
   readonly tty: string | undefined; // "pts0", as audit names it; undefined when there is none
 }
 
+/** With which one program makes another run its code. ld.so(8). All others may hold secrets, and are nobody's business. */
+export const environmentNames = ["LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT"] as const;
+
+/** What /proc tells of a process beside its entry, as long as it lives. */
+export interface ProcessDetails {
+  readonly gid: number; // effective group
+  readonly processGroup: number; // the pid of its leader
+  readonly session: number; // the same
+  readonly environment: readonly string[]; // NAME=value, of environmentNames; [] where it may not be read
+  readonly effectiveCapabilities: readonly string[]; // "CAP_SYS_ADMIN"
+  readonly permittedCapabilities: readonly string[];
+}
+
 export interface Source extends AsyncIterable<Observation> {
   readonly name: "audit-log" | "procfs" | "files";
   /** One line for people: what is watched, and what cannot be seen. */

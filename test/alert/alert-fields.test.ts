@@ -25,13 +25,29 @@ const full = {
   args: ["rpm", "-i", "x", "--root", "/r", "--dbpath", "/d"],
 };
 const before = rpmImage(full);
+const details = {
+  gid: 0,
+  session: 700,
+  processGroup: 900,
+  environment: ["LD_PRELOAD=/tmp/a.so"],
+  effectiveCapabilities: ["CAP_SETUID"],
+  permittedCapabilities: ["CAP_SETUID"],
+};
 const alerts = [
   completedAlert(rpmImage(full, { parent: before, previous: before }), [updateOf()]),
   raisedAlert(rpmImage({}, { parent: undefined, unresolved: "orphaned" }), {
     counters: { ...newCounters(), logs_lost: 1 },
     ancestors: [before],
   }),
+  raisedAlert(rpmImage(full, { parent: before }), { readDetails: () => details }),
 ];
+
+/** Of a process that has the fields of a parent: written once in the page. */
+function writtenAs(field: string): string {
+  const [, leader = "", name = ""] = /^(process\.\w+_leader\.)(.+)/.exec(field) ?? [];
+  const isLikeParent = documented.has(`${leader}*`) && documented.has(`process.parent.${name}`);
+  return isLikeParent ? `${leader}*` : field;
+}
 
 function fieldsOf(value: unknown, path: string): string[] {
   if (Array.isArray(value)) return value.flatMap((element) => fieldsOf(element, path));
@@ -44,10 +60,11 @@ function fieldsOf(value: unknown, path: string): string[] {
 
 test("docs/alert-fields.md: has each field of an alert, and none besides", () => {
   const fields = new Set(alerts.flatMap((alert) => fieldsOf(JSON.parse(JSON.stringify(alert)), "")));
+  const written = new Set([...fields].map(writtenAs));
   const headings = ["kinwatch.ancestry.*", "kinwatch.previous_images.*", "kinwatch.software_update.*"];
-  assert.deepEqual([...fields].filter((field) => !documented.has(field)).sort(), [], "in alerts only");
+  assert.deepEqual([...written].filter((field) => !documented.has(field)).sort(), [], "in alerts only");
   assert.deepEqual(
-    [...documented].filter((field) => !fields.has(field ?? "") && !headings.includes(field ?? "")),
+    [...documented].filter((field) => !written.has(field ?? "") && !headings.includes(field ?? "")),
     [],
     "in the page only",
   );

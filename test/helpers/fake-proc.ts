@@ -16,6 +16,8 @@ export interface FakeProcess {
   readonly exe?: string | null; // null: not permitted
   readonly root?: string;
   readonly loginuid?: string;
+  readonly status?: string;
+  readonly environ?: string;
 }
 
 export class FakeProc implements Disposable {
@@ -37,7 +39,8 @@ export class FakeProc implements Disposable {
     mkdirSync(folder);
     writeFileSync(join(folder, "stat"), statLine(pid, fake));
     writeFileSync(join(folder, "cmdline"), fake.cmdline ?? "/usr/bin/program\0");
-    writeFileSync(join(folder, "status"), "Name:\tprogram\nUid:\t1000\t1001\t1000\t1000\n");
+    writeFileSync(join(folder, "status"), fake.status ?? "Name:\tprogram\nUid:\t1000\t1001\t1000\t1000\n");
+    writeFileSync(join(folder, "environ"), fake.environ ?? "");
     writeFileSync(join(folder, "loginuid"), fake.loginuid ?? "4294967295");
     writeFileSync(join(folder, "sessionid"), "7");
     if (fake.exe !== null) symlinkSync(fake.exe ?? "/usr/bin/program", join(folder, "exe"));

@@ -2,8 +2,11 @@
  * Random queries of the Kibana Query Language and random events for them, for whoever compares two readers of them. Values
  * come from few words, so that queries match often and almost-matches are frequent.
  */
+import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { KqlField, KqlFields } from "../../agent/rules/kql-match.ts";
+import { parseKql } from "../../agent/rules/kql-syntax.ts";
+import { KqlError, type KqlNode } from "../../agent/rules/kql-tree.ts";
 import type { KqlType, KqlValue } from "../../agent/rules/kql-value.ts";
 
 /** What a field of an event holds; a field that is missing is not there. */
@@ -26,6 +29,13 @@ export type KqlMeaning =
 export interface KqlQuery {
   readonly text: string;
   readonly meaning: KqlMeaning;
+}
+
+/** Of a query that is right. */
+export function treeOf(text: string): KqlNode {
+  const tree = parseKql(text);
+  assert.ok(!(tree instanceof KqlError), text);
+  return tree;
 }
 
 /** Elasticsearch: keyword with ignore_above 1024, wildcard (or keyword without a limit), long, boolean, date. */

@@ -155,6 +155,7 @@ const fakes: readonly { why: string; fake: FakeProcess; want: object | undefined
   { why: "a pseudo terminal above 255", fake: { tty: (136 << 8) | 0x100001 | 0 }, want: { tty: "pts257" } },
   { why: "a console", fake: { tty: 0x402 }, want: { tty: "tty2" } },
   { why: "a serial line", fake: { tty: 0x440 }, want: { tty: "ttyS0" } },
+  { why: "a terminal of a kind without a name", fake: { tty: 0x3ff07 }, want: { tty: "1023:7" } },
   { why: "no terminal", fake: { tty: 0 }, want: { tty: undefined } },
   { why: "a login", fake: { loginuid: "1000" }, want: { auid: 1000, ses: 7 } },
   { why: "no login", fake: {}, want: { auid: undefined, ses: undefined } },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { splitNevra } from "../../agent/alert/ecs-outcome.ts";
+import { splitNevra } from "../../agent/packages/outcome.ts";
 
 const rows: [why: string, nevra: string, name: string, version: string, architecture: string][] = [
   ["plain", "bash-5.1.8-9.el9.x86_64", "bash", "5.1.8-9.el9", "x86_64"],
