@@ -3,17 +3,21 @@
  * what Kibana would do and kinwatch does not is refused with its reason, or is a warning where it could only hold alerts back
  * or change how they look. docs/rules.md has the format.
  */
+import { closest, distance } from "fastest-levenshtein";
 import type { ErrorCode } from "../errors.ts";
 import { printable } from "../printable.ts";
 import { type TomlPath, type TomlPosition, tomlPositions } from "../toml-position.ts";
 import { checkToml, type TomlMistake, type TomlReading, valueAt } from "../toml-schema.ts";
-import { compileKql, type KqlField, type KqlFields } from "./kql-match.ts";
+import { eventFieldNames, eventFields } from "./event-fields.ts";
+import { refusalOf } from "./field-sources.ts";
+import { compileKql } from "./kql-match.ts";
 import { nameFilter } from "./kql-prefilter.ts";
 import { parseKql } from "./kql-syntax.ts";
-import { KqlError, type KqlNode, leavesOf, shown } from "./kql-tree.ts";
+import { KqlError, type KqlLeaf, type KqlNode, leavesOf, shown } from "./kql-tree.ts";
 import { newParentRule } from "./new-parent.ts";
 import type { Rule, Subject, Technique } from "./rule.ts";
 import { type RuleData, readHistory, readLookBack, ruleFileSchema, ruleKeys } from "./rule-schema.ts";
+import { subjectsOf } from "./rule-subjects.ts";
 import { notDone, unservedKeys } from "./unserved.ts";
 
 export interface RuleFile {
@@ -21,9 +25,6 @@ export interface RuleFile {
   readonly bytes: Buffer;
   readonly builtIn: boolean;
 }
-
-/** undefined: no event that the rule is asked about has such a field. */
-export type RuleFields = (name: string, on: Subject) => KqlField<never> | undefined;
 
 export interface RuleRemark {
   readonly file: string;
@@ -52,7 +53,7 @@ const termsPath = ["rule", "new_terms", "value"];
 const historyPath = ["rule", "new_terms", "history_window_start", 0, "value"];
 
 /** Never throws: a bad file does not stop the others. Of two rules with the same id the first is taken. */
-export function readRules(files: readonly RuleFile[], fields: RuleFields): RuleSet {
+export function readRules(files: readonly RuleFile[]): RuleSet {
   const owners = new Map<string, string>([
     [newParentRule.id, "kinwatch itself"],
     [newParentRule.uuid, "kinwatch itself"],
@@ -64,7 +65,7 @@ export function readRules(files: readonly RuleFile[], fields: RuleFields): RuleS
     const reading = checkToml(file.bytes, ruleFileSchema, ruleKeys, "docs/rules.md");
     const query = valueAt(reading.document, queryPath);
     const tree = typeof query === "string" ? parseKql(query) : undefined;
-    const remarks = mistakesOf(reading, tree, fields);
+    const remarks = mistakesOf(reading, tree);
     const { data } = reading;
     const owner = data && owners.get(data.rule.rule_id);
     if (data && owner !== undefined) remarks.push(duplicate(data.rule.rule_id, owner));
@@ -80,18 +81,17 @@ export function readRules(files: readonly RuleFile[], fields: RuleFields): RuleS
 function mistakesOf(
   { document, mistakes }: TomlReading<RuleData>,
   tree: KqlNode | KqlError | undefined,
-  fields: RuleFields,
 ): Remark[] {
   const type = valueAt(document, ["rule", "type"]);
   // Its other keys are right for that type, and wrong for ours: saying so would help nobody.
   if (typeof type === "string" && type !== "new_terms") return [unservedType(type)];
-  const on = valueAt(document, ["kinwatch", "on"]) ?? "process";
-  const known: KqlFields<never> | undefined = isSubject(on) ? (name) => fields(name, on) : undefined;
+  const named = valueAt(document, ["kinwatch", "on"]) ?? "process";
+  const on = isSubject(named) ? named : undefined;
   const isKuery = (valueAt(document, ["rule", "language"]) ?? "kuery") === "kuery";
   return [
     ...mistakes.map(tomlRemark),
-    ...(tree === undefined || !isKuery ? [] : queryRemarks(tree, known)),
-    ...(known === undefined ? [] : termRemarks(document, known)),
+    ...(tree === undefined || !isKuery ? [] : queryRemarks(tree, on)),
+    ...(on === undefined ? [] : termRemarks(document, on)),
     ...historyRemarks(document),
   ];
 }
@@ -129,35 +129,60 @@ const kqlCodes: Readonly<Record<KqlError["kind"], ErrorCode>> = {
   field: "KW_RULE_FIELD_UNUSABLE",
 };
 
-function queryRemarks(tree: KqlNode | KqlError, fields: KqlFields<never> | undefined): Remark[] {
+/** @param on undefined: nobody knows what it is about */
+function queryRemarks(tree: KqlNode | KqlError, on: Subject | undefined): Remark[] {
   if (tree instanceof KqlError) return [kqlRemark(tree)];
-  const { names } = nameFilter(tree);
-  if (names?.size === 0)
-    return [
-      {
-        place: { path: queryPath, offset: tree.start },
-        code: "KW_RULE_QUERY_INVALID",
-        text: "rule.query: no program can satisfy it, for its conditions on process.name and process.executable exclude each other. Correct them.",
-      },
-    ];
-  if (fields === undefined) return [];
-  const errors = leavesOf(tree).map((leaf) => compileKql(leaf, fields));
-  const remarks = errors.flatMap((error) => (error instanceof KqlError ? [kqlRemark(error)] : []));
+  if (on === undefined) return [];
+  const place = { path: queryPath, offset: tree.start };
+  if (nameFilter(tree).names?.size === 0)
+    return [{ place, code: "KW_RULE_QUERY_INVALID", text: `rule.query: ${noProgram}` }];
+  if (subjectsOf(tree, on).length === 0)
+    return [{ place, code: "KW_RULE_UNSERVED", text: `rule.query: ${noEvent(on)}` }];
+  const remarks = leavesOf(tree).flatMap((leaf) => leafRemarks(leaf, on));
   return [...new Map(remarks.map((remark) => [JSON.stringify(remark), remark])).values()]; // a list names its field once
+}
+
+const noProgram =
+  "No program can satisfy it: its conditions on process.name and process.executable exclude each other. Correct them.";
+
+function noEvent(on: Subject): string {
+  const actions = on === "process" ? '"exec" and "uid_change"' : '"package-installed"';
+  return `No event can satisfy it by its event.category, event.type, event.action and host.os.type: actions are ${actions} here. Correct them, or kinwatch.on.`;
+}
+
+function leafRemarks(leaf: KqlLeaf, on: Subject): Remark[] {
+  const text = unusable(leaf.field.text, on);
+  if (text !== undefined) {
+    const place = { path: queryPath, offset: leaf.field.start };
+    return [{ place, code: "KW_RULE_FIELD_UNUSABLE", text: `rule.query: ${text}` }];
+  }
+  const error = compileKql(leaf, eventFields);
+  return error instanceof KqlError ? [kqlRemark(error)] : [];
 }
 
 function kqlRemark({ kind, start, message }: KqlError): Remark {
   return { place: { path: queryPath, offset: start }, code: kqlCodes[kind], text: `rule.query: ${message}` };
 }
 
-function termRemarks(document: unknown, fields: KqlFields<never>): Remark[] {
+function termRemarks(document: unknown, on: Subject): Remark[] {
   const names = valueAt(document, termsPath);
   if (!Array.isArray(names)) return [];
-  return names.flatMap((name: unknown, index) => {
-    if (typeof name !== "string" || !/\S/.test(name) || fields(name) !== undefined) return [];
-    const text = `rule.new_terms.value: No event has a field ${shown(name)}. Correct its name.`;
-    return [{ place: { path: [...termsPath, index] }, code: "KW_RULE_FIELD_UNUSABLE", text }];
+  return names.flatMap((name: unknown, index): Remark[] => {
+    const text = typeof name === "string" && /\S/.test(name) ? unusable(name, on) : undefined;
+    if (text === undefined) return [];
+    const place = { path: [...termsPath, index] };
+    return [{ place, code: "KW_RULE_FIELD_UNUSABLE", text: `rule.new_terms.value: ${text}` }];
   });
+}
+
+/** Why events that the rule is asked about never have the field. */
+function unusable(name: string, on: Subject): string | undefined {
+  const reason = refusalOf(name);
+  if (reason !== undefined) return `No event has ${shown(name)}: ${reason}. Do without it.`;
+  if (eventFields(name) !== undefined) return undefined;
+  const near = closest(name.slice(0, 100), eventFieldNames);
+  const isNear = distance(name.slice(0, 100), near) < near.length / 3;
+  return `No event has a field ${shown(name)}. ${isNear ? `Did you mean ${near}?` : "docs/alert-fields.md lists them."}`;
 }
 
 /** Kibana refuses this too: what it looks at would be all of its history. */
