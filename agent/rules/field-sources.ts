@@ -3,8 +3,10 @@
  * that is watched gives never or at times, of which its user is told. A rule that loads and cannot match would be a trap.
  */
 import { environmentNames, type Source } from "../sources/source.ts";
-import { eventFields } from "./event-fields.ts";
-import { type KqlLeaf, type KqlNode, type KqlText, leavesOf } from "./kql-tree.ts";
+import { eventFields, type RuleSubject } from "./event-fields.ts";
+import type { KqlField } from "./kql-match.ts";
+import { type KqlLeaf, type KqlText, leavesOf } from "./kql-tree.ts";
+import type { Rule, Subject } from "./rule.ts";
 
 export type SourceName = Source["name"];
 
@@ -75,29 +77,63 @@ const gaps: Readonly<Record<SourceName, readonly Gap[]>> = {
   ],
 };
 
-/** Why no event has this field although others' have. undefined: it has, or nobody knows such a field */
-export function refusalOf(field: string): string | undefined {
-  if (eventFields(field) !== undefined) return undefined;
-  return refused.find(([fields]) => fields.test(field))?.[1];
+/** Told of rules that are asked too early. */
+const tooEarly: readonly (readonly [fields: RegExp, on: Subject, reason: string])[] = [
+  [
+    outcome,
+    "process",
+    'an execution has no outcome, a rule with [kinwatch] on = "outcome" is asked when there is one',
+  ],
+  [
+    /^(?:kinwatch|event)\.outcome$/,
+    "installation",
+    'it is not known at the beginning, a rule with [kinwatch] on = "outcome" is asked when it is',
+  ],
+];
+
+/** The fields of a rule; undefined: its events have no such field, and refusalOf() may say why. */
+export function ruleFields(name: string, on: Subject): KqlField<RuleSubject> | undefined {
+  return tooEarlyReason(name, on) === undefined ? eventFields(name) : undefined;
 }
 
-/** @param terms the rule's new_terms fields; they and those of the query are such that events have */
-export function gapsOf(tree: KqlNode, terms: readonly string[], source: SourceName): FieldGap[] {
-  const found = new Map<string, FieldGap>();
-  for (const leaf of leavesOf(tree)) {
-    const gap = gapOfValue(leaf) ?? gapOf(leaf.field.text, source, leaf.field);
-    if (gap !== undefined) found.set(`${gap.field}: ${gap.reason}`, gap);
-  }
-  for (const term of terms) {
-    const gap = gapOf(term, source, undefined);
-    if (gap !== undefined) found.set(`${gap.field}: ${gap.reason}`, gap);
-  }
-  return [...found.values()];
+/** Why the events of a rule do not have this field, although others' do. undefined: they do, or nobody knows such a field */
+export function refusalOf(name: string, on: Subject): string | undefined {
+  if (eventFields(name) !== undefined) return tooEarlyReason(name, on);
+  return refused.find(([fields]) => fields.test(name))?.[1];
 }
 
-function gapOf(field: string, source: SourceName, at: KqlText | undefined): FieldGap | undefined {
+function tooEarlyReason(name: string, on: Subject): string | undefined {
+  return tooEarly.find(([fields, subject]) => subject === on && fields.test(name))?.[2];
+}
+
+/** @param rule one that loads: all its fields are such that its events can have them */
+export function gapsOf(
+  { tree, newTerms, on }: Pick<Rule, "tree" | "newTerms" | "on">,
+  source: SourceName,
+): FieldGap[] {
+  const gaps = [
+    ...leavesOf(tree).map((leaf) => gapOfValue(leaf) ?? gapOf(leaf.field.text, leaf.field, on, source)),
+    ...newTerms.fields.map((term) => gapOf(term, undefined, on, source)),
+  ];
+  const found = gaps.filter((gap) => gap !== undefined);
+  return [...new Map(found.map((gap) => [`${gap.field}: ${gap.reason}`, gap])).values()];
+}
+
+function gapOf(
+  field: string,
+  at: KqlText | undefined,
+  on: Subject,
+  source: SourceName,
+): FieldGap | undefined {
   const gap = gaps[source].find(([fields]) => fields.test(field));
-  return gap && { field, at, given: gap[1], reason: gap[2] };
+  if (gap !== undefined) return { field, at, given: gap[1], reason: gap[2] };
+  if (on !== "installation" || !outcome.test(field)) return undefined;
+  return {
+    field,
+    at,
+    given: "at times",
+    reason: "of rpm it is known at the end only, of dnf and the like at the beginning too",
+  };
 }
 
 /** Fields that are given, but not with every value. */

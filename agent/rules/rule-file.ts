@@ -177,7 +177,7 @@ function termRemarks(document: unknown, on: Subject): Remark[] {
 
 /** Why events that the rule is asked about never have the field. */
 function unusable(name: string, on: Subject): string | undefined {
-  const reason = refusalOf(name);
+  const reason = refusalOf(name, on);
   if (reason !== undefined) return `No event has ${shown(name)}: ${reason}. Do without it.`;
   if (eventFields(name) !== undefined) return undefined;
   const near = closest(name.slice(0, 100), eventFieldNames);

@@ -5,12 +5,19 @@
 import { constants, type SubjectKind } from "./event-fields.ts";
 import type { KqlNode } from "./kql-tree.ts";
 import { compileValue } from "./kql-value.ts";
+import type { Subject } from "./rule.ts";
 
 type Answer = boolean | "maybe";
 
-/** @returns none when kinwatch has no events of the kind that is asked for */
-export function subjectsOf(tree: KqlNode): readonly SubjectKind[] {
-  return (Object.keys(constants) as SubjectKind[]).filter((kind) => answer(tree, constants[kind]) !== false);
+const kinds: Readonly<Record<Subject, readonly SubjectKind[]>> = {
+  process: ["exec", "uid_change"],
+  installation: ["installation"],
+  outcome: ["outcome"],
+};
+
+/** @returns those that the rule has to be asked about; none when there are no such events */
+export function subjectsOf(tree: KqlNode, on: Subject): readonly SubjectKind[] {
+  return kinds[on].filter((kind) => answer(tree, constants[kind]) !== false);
 }
 
 function answer(node: KqlNode, known: Readonly<Record<string, readonly string[]>>): Answer {

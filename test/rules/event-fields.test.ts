@@ -84,7 +84,7 @@ test("eventFields(): what a document has besides is refused for a reason, and it
       const document = JSON.parse(JSON.stringify(documentOf(subject)));
       assert.deepEqual(ecsMistakes(document), []);
       const unknown = pathsOf(document).filter(
-        (path) => eventFields(path) === undefined && refusalOf(path) === undefined,
+        (path) => eventFields(path) === undefined && refusalOf(path, "outcome") === undefined,
       );
       assert.deepEqual(unknown, []);
     }),

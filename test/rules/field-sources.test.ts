@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { eventFieldNames, eventFields } from "../../agent/rules/event-fields.ts";
-import { gapsOf, refusalOf, type SourceName } from "../../agent/rules/field-sources.ts";
+import { gapsOf, refusalOf, ruleFields, type SourceName } from "../../agent/rules/field-sources.ts";
+import type { Subject } from "../../agent/rules/rule.ts";
 import { treeOf } from "../helpers/kql.ts";
 
 /** Those that Elastic's new_terms rules on Linux processes read: in their queries, and as their terms. */
@@ -16,11 +17,11 @@ const read =
 test("refusalOf(): each field that Elastic's rules read is there, or not for a reason", () => {
   const missing = read.filter((field) => eventFields(field) === undefined);
   assert.deepEqual(missing, ["auditd.data.syscall", "auditd.data.a2"]);
-  for (const field of missing) assert.match(refusalOf(field) ?? "", /no other system calls/);
+  for (const field of missing) assert.match(refusalOf(field, "outcome") ?? "", /no other system calls/);
 });
 
 test("refusalOf(): nothing that is there is refused", () => {
-  for (const field of eventFieldNames) assert.equal(refusalOf(field), undefined, field);
+  for (const field of eventFieldNames) assert.equal(refusalOf(field, "outcome"), undefined, field);
 });
 
 const refused = [
@@ -44,19 +45,40 @@ const refused = [
 ] as const;
 for (const [field, reason] of refused) {
   test(`refusalOf(): ${field}`, () => {
-    assert.match(refusalOf(field) ?? "", reason);
+    assert.match(refusalOf(field, "outcome") ?? "", reason);
+  });
+}
+
+const early = [
+  ["process", "kinwatch.outcome", /on = "outcome"/],
+  ["process", "event.outcome", /no outcome/],
+  ["process", "package.name", /no outcome/],
+  ["process", "kinwatch.software_update.root", /no outcome/],
+  ["installation", "kinwatch.outcome", /at the beginning/],
+  ["installation", "event.outcome", /at the beginning/],
+  ["installation", "package.name", undefined],
+  ["outcome", "kinwatch.outcome", undefined],
+  ["process", "kinwatch.rpm.mode", undefined],
+] as const;
+for (const [on, field, want] of early) {
+  test(`refusalOf(): ${field} of a rule on ${on}`, () => {
+    const reason = refusalOf(field, on);
+    if (want === undefined) assert.equal(reason, undefined);
+    else assert.match(reason ?? "", want);
+    assert.equal(ruleFields(field, on) === undefined, want !== undefined);
   });
 }
 
 test("refusalOf(): a name that is no field at all has no reason", () => {
   for (const name of ["process.nme", "", "kinwatch.rmp.mode", "hostname"])
-    assert.equal(refusalOf(name), undefined);
+    assert.equal(refusalOf(name, "process"), undefined);
 });
 
 const rows: readonly {
   why: string;
   query: string;
   terms?: readonly string[];
+  on?: Subject;
   source: SourceName;
   want: readonly string[];
 }[] = [
@@ -83,6 +105,7 @@ const rows: readonly {
     why: "an outcome that /proc does not tell",
     query: "kinwatch.outcome:none and kinwatch.software_update.root:*",
     terms: ["package.name"],
+    on: "outcome",
     source: "procfs",
     want: ["kinwatch.outcome never", "kinwatch.software_update.root never", "package.name never"],
   },
@@ -112,15 +135,30 @@ const rows: readonly {
     want: ["process.env_vars at times"],
   },
   {
+    why: "packages when an installation begins",
+    query: "kinwatch.signature:verified and kinwatch.rpm.mode:install",
+    terms: ["package.name"],
+    on: "installation",
+    source: "audit-log",
+    want: ["kinwatch.signature at times", "package.name at times"],
+  },
+  {
+    why: "packages when it has ended",
+    query: "kinwatch.outcome:installed",
+    on: "outcome",
+    source: "audit-log",
+    want: [],
+  },
+  {
     why: "changes of user",
     query: "event.action:(exec or uid_change)",
     source: "audit-log",
     want: ["event.action at times"],
   },
 ];
-for (const { why, query, terms = [], source, want } of rows) {
+for (const { why, query, terms = [], on = "process", source, want } of rows) {
   test(`gapsOf(): ${source}: ${why}`, () => {
-    const gaps = gapsOf(treeOf(query), terms, source);
+    const gaps = gapsOf({ tree: treeOf(query), newTerms: { fields: terms, historyMs: 1 }, on }, source);
     assert.deepEqual(new Set(gaps.map(({ field, given }) => `${field} ${given}`)), new Set(want));
     for (const { field, at } of gaps)
       assert.equal(
