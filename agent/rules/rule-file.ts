@@ -8,6 +8,7 @@ import type { ErrorCode } from "../errors.ts";
 import { printable } from "../printable.ts";
 import { type TomlPath, type TomlPosition, tomlPositions } from "../toml-position.ts";
 import { checkToml, type TomlMistake, type TomlReading, valueAt } from "../toml-schema.ts";
+import { documentFields } from "./document-fields.ts";
 import { eventFieldNames, eventFields } from "./event-fields.ts";
 import { refusalOf } from "./field-sources.ts";
 import { compileKql } from "./kql-match.ts";
@@ -52,8 +53,14 @@ const queryPath = ["rule", "query"];
 const termsPath = ["rule", "new_terms", "value"];
 const historyPath = ["rule", "new_terms", "history_window_start", 0, "value"];
 
-/** Never throws: a bad file does not stop the others. Of two rules with the same id the first is taken. */
-export function readRules(files: readonly RuleFile[]): RuleSet {
+/** Whose fields a rule may read: events of kinwatch's own, or documents of any sensor. */
+type Asked = Subject | "document";
+
+/**
+ * Never throws: a bad file does not stop the others. Of two rules with the same id the first is taken.
+ * @param of documents: fields and events that kinwatch has none of are no mistakes
+ */
+export function readRules(files: readonly RuleFile[], of: "events" | "documents" = "events"): RuleSet {
   const owners = new Map<string, string>([
     [newParentRule.id, "kinwatch itself"],
     [newParentRule.uuid, "kinwatch itself"],
@@ -65,7 +72,7 @@ export function readRules(files: readonly RuleFile[]): RuleSet {
     const reading = checkToml(file.bytes, ruleFileSchema, ruleKeys, "docs/rules.md");
     const query = valueAt(reading.document, queryPath);
     const tree = typeof query === "string" ? parseKql(query) : undefined;
-    const remarks = mistakesOf(reading, tree);
+    const remarks = mistakesOf(reading, tree, of);
     const { data } = reading;
     const owner = data && owners.get(data.rule.rule_id);
     if (data && owner !== undefined) remarks.push(duplicate(data.rule.rule_id, owner));
@@ -81,12 +88,13 @@ export function readRules(files: readonly RuleFile[]): RuleSet {
 function mistakesOf(
   { document, mistakes }: TomlReading<RuleData>,
   tree: KqlNode | KqlError | undefined,
+  of: "events" | "documents",
 ): Remark[] {
   const type = valueAt(document, ["rule", "type"]);
   // Its other keys are right for that type, and wrong for ours: saying so would help nobody.
   if (typeof type === "string" && type !== "new_terms") return [unservedType(type)];
   const named = valueAt(document, ["kinwatch", "on"]) ?? "process";
-  const on = isSubject(named) ? named : undefined;
+  const on = of === "documents" ? "document" : isSubject(named) ? named : undefined;
   const isKuery = (valueAt(document, ["rule", "language"]) ?? "kuery") === "kuery";
   return [
     ...mistakes.map(tomlRemark),
@@ -130,13 +138,13 @@ const kqlCodes: Readonly<Record<KqlError["kind"], ErrorCode>> = {
 };
 
 /** @param on undefined: nobody knows what it is about */
-function queryRemarks(tree: KqlNode | KqlError, on: Subject | undefined): Remark[] {
+function queryRemarks(tree: KqlNode | KqlError, on: Asked | undefined): Remark[] {
   if (tree instanceof KqlError) return [kqlRemark(tree)];
   if (on === undefined) return [];
   const place = { path: queryPath, offset: tree.start };
-  if (nameFilter(tree).names?.size === 0)
+  if (on !== "document" && nameFilter(tree).names?.size === 0)
     return [{ place, code: "KW_RULE_QUERY_INVALID", text: `rule.query: ${noProgram}` }];
-  if (subjectsOf(tree, on).length === 0)
+  if (on !== "document" && subjectsOf(tree, on).length === 0)
     return [{ place, code: "KW_RULE_UNSERVED", text: `rule.query: ${noEvent(on)}` }];
   const remarks = leavesOf(tree).flatMap((leaf) => leafRemarks(leaf, on));
   return [...new Map(remarks.map((remark) => [JSON.stringify(remark), remark])).values()]; // a list names its field once
@@ -150,13 +158,13 @@ function noEvent(on: Subject): string {
   return `No event can satisfy it by its event.category, event.type, event.action and host.os.type: actions are ${actions} here. Correct them, or kinwatch.on.`;
 }
 
-function leafRemarks(leaf: KqlLeaf, on: Subject): Remark[] {
+function leafRemarks(leaf: KqlLeaf, on: Asked): Remark[] {
   const text = unusable(leaf.field.text, on);
   if (text !== undefined) {
     const place = { path: queryPath, offset: leaf.field.start };
     return [{ place, code: "KW_RULE_FIELD_UNUSABLE", text: `rule.query: ${text}` }];
   }
-  const error = compileKql(leaf, eventFields);
+  const error = compileKql<never>(leaf, on === "document" ? documentFields : eventFields);
   return error instanceof KqlError ? [kqlRemark(error)] : [];
 }
 
@@ -164,7 +172,7 @@ function kqlRemark({ kind, start, message }: KqlError): Remark {
   return { place: { path: queryPath, offset: start }, code: kqlCodes[kind], text: `rule.query: ${message}` };
 }
 
-function termRemarks(document: unknown, on: Subject): Remark[] {
+function termRemarks(document: unknown, on: Asked): Remark[] {
   const names = valueAt(document, termsPath);
   if (!Array.isArray(names)) return [];
   return names.flatMap((name: unknown, index): Remark[] => {
@@ -176,7 +184,12 @@ function termRemarks(document: unknown, on: Subject): Remark[] {
 }
 
 /** Why events that the rule is asked about never have the field. */
-function unusable(name: string, on: Subject): string | undefined {
+function unusable(name: string, on: Asked): string | undefined {
+  if (on === "document") {
+    return documentFields(name) === undefined
+      ? `${shown(name)} is of a kind that kinwatch does not compare. Do without it.`
+      : undefined;
+  }
   const reason = refusalOf(name, on);
   if (reason !== undefined) return `No event has ${shown(name)}: ${reason}. Do without it.`;
   if (eventFields(name) !== undefined) return undefined;
