@@ -22,7 +22,7 @@ const use: TrustedUse = { insecure: "KW_RULE_INSECURE", unreadable: "KW_RULE_UNR
 
 /** The built-in rules, then those of the folders: all that a daemon with this configuration has. */
 export function loadRules(directories: readonly string[]): RuleSet {
-  const { files, mistakes } = findInFolders(directories.filter((directory) => !isMissing(directory)));
+  const { files, mistakes } = findConfigured(directories);
   const set = readRules([...builtInRules(), ...files]);
   return { ...set, mistakes: [...mistakes, ...set.mistakes] };
 }
@@ -43,8 +43,9 @@ export function findRules(paths: readonly string[]): FoundRules {
   return merged(paths.map((path) => (isFolder(path) ? findInFolder(path) : findFile(path))));
 }
 
-export function findInFolders(directories: readonly string[]): FoundRules {
-  return merged(directories.map(findInFolder));
+/** @param directories as configured: one that does not exist is empty */
+export function findConfigured(directories: readonly string[]): FoundRules {
+  return merged(directories.filter((directory) => !isMissing(directory)).map(findInFolder));
 }
 
 /** Whether a path that a person named is one of the built-in rules' own files. */
@@ -79,11 +80,10 @@ function remarkOf(file: string, error: unknown): RuleRemark {
   return { file, position: undefined, code: error.code, text: error.message };
 }
 
+/** A file that was found twice is one. */
 function merged(found: readonly FoundRules[]): FoundRules {
-  return {
-    files: found.flatMap(({ files }) => files),
-    mistakes: found.flatMap(({ mistakes }) => mistakes),
-  };
+  const files = new Map(found.flatMap(({ files }) => files.map((file) => [resolve(file.path), file])));
+  return { files: [...files.values()], mistakes: found.flatMap(({ mistakes }) => mistakes) };
 }
 
 function isFolder(path: string): boolean {
