@@ -16,6 +16,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   events: async () => (await import("./events.ts")).eventsCommand(),
   alerts: async () => (await import("./alerts.ts")).alertsCommand(),
   baseline: async () => (await import("./show-baseline.ts")).baselineCommand(),
+  rules: async () => (await import("./rules.ts")).rulesCommand(),
   "explain-command": async () => (await import("./explain-command.ts")).explainCommand(),
 };
 

@@ -92,7 +92,7 @@ async function match(paths: readonly string[], options: Options): Promise<void> 
 /** Documents may be of any sensor: no field and no event is refused because kinwatch has none. undefined: it has told why */
 function readRule(path: string): Rule | undefined {
   const file = { path, bytes: readBytes(path), builtIn: false };
-  const { rules, mistakes, warnings } = readRules([file], documentFields, () => true);
+  const { rules, mistakes, warnings } = readRules([file], "documents");
   for (const { position, code, text } of [...mistakes, ...warnings]) {
     const place = position === undefined ? "" : `:${position.line}:${position.column}`;
     process.stderr.write(`kinwatch: ${printable(path, SHOWN_MAX)}${place}: ${code}: ${text}\n`);

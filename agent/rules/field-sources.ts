@@ -3,8 +3,7 @@
  * that is watched gives never or at times, of which its user is told. A rule that loads and cannot match would be a trap.
  */
 import { environmentNames, type Source } from "../sources/source.ts";
-import { eventFields, type RuleSubject } from "./event-fields.ts";
-import type { KqlField } from "./kql-match.ts";
+import { eventFields } from "./event-fields.ts";
 import { type KqlLeaf, type KqlText, leavesOf } from "./kql-tree.ts";
 import type { Rule, Subject } from "./rule.ts";
 
@@ -77,7 +76,7 @@ const gaps: Readonly<Record<SourceName, readonly Gap[]>> = {
   ],
 };
 
-/** Told of rules that are asked too early. */
+/** A rule is asked too early for these. */
 const tooEarly: readonly (readonly [fields: RegExp, on: Subject, reason: string])[] = [
   [
     outcome,
@@ -91,18 +90,9 @@ const tooEarly: readonly (readonly [fields: RegExp, on: Subject, reason: string]
   ],
 ];
 
-/** The fields of a rule; undefined: its events have no such field, and refusalOf() may say why. */
-export function ruleFields(name: string, on: Subject): KqlField<RuleSubject> | undefined {
-  return tooEarlyReason(name, on) === undefined ? eventFields(name) : undefined;
-}
-
 /** Why the events of a rule do not have this field, although others' do. undefined: they do, or nobody knows such a field */
 export function refusalOf(name: string, on: Subject): string | undefined {
-  if (eventFields(name) !== undefined) return tooEarlyReason(name, on);
-  return refused.find(([fields]) => fields.test(name))?.[1];
-}
-
-function tooEarlyReason(name: string, on: Subject): string | undefined {
+  if (eventFields(name) === undefined) return refused.find(([fields]) => fields.test(name))?.[1];
   return tooEarly.find(([fields, subject]) => subject === on && fields.test(name))?.[2];
 }
 
@@ -111,11 +101,11 @@ export function gapsOf(
   { tree, newTerms, on }: Pick<Rule, "tree" | "newTerms" | "on">,
   source: SourceName,
 ): FieldGap[] {
-  const gaps = [
+  const all = [
     ...leavesOf(tree).map((leaf) => gapOfValue(leaf) ?? gapOf(leaf.field.text, leaf.field, on, source)),
     ...newTerms.fields.map((term) => gapOf(term, undefined, on, source)),
   ];
-  const found = gaps.filter((gap) => gap !== undefined);
+  const found = all.filter((gap) => gap !== undefined);
   return [...new Map(found.map((gap) => [`${gap.field}: ${gap.reason}`, gap])).values()];
 }
 
@@ -151,7 +141,7 @@ function gapOfValue(leaf: KqlLeaf): FieldGap | undefined {
     };
   }
   const isRead = environmentNames.some(
-    (name) => `${name}=`.startsWith(begins) || begins.startsWith(`${name}=`),
+    (name) => begins.startsWith(`${name}=`) || (leaf.kind === "wildcard" && `${name}=`.startsWith(begins)),
   );
   if (field !== "process.env_vars" || isRead) return undefined;
   return {

@@ -3,15 +3,18 @@
  * what Kibana would do and kinwatch does not is refused with its reason, or is a warning where it could only hold alerts back
  * or change how they look. docs/rules.md has the format.
  */
+import { closest, distance } from "fastest-levenshtein";
 import type { ErrorCode } from "../errors.ts";
 import { printable } from "../printable.ts";
 import { type TomlPath, type TomlPosition, tomlPositions } from "../toml-position.ts";
 import { checkToml, type TomlMistake, type TomlReading, valueAt } from "../toml-schema.ts";
+import { documentFields } from "./document-fields.ts";
+import { eventFieldNames, eventFields } from "./event-fields.ts";
 import { refusalOf } from "./field-sources.ts";
-import { compileKql, type KqlField, type KqlFields } from "./kql-match.ts";
+import { compileKql } from "./kql-match.ts";
 import { nameFilter } from "./kql-prefilter.ts";
 import { parseKql } from "./kql-syntax.ts";
-import { KqlError, type KqlNode, leavesOf, shown } from "./kql-tree.ts";
+import { KqlError, type KqlLeaf, type KqlNode, leavesOf, shown } from "./kql-tree.ts";
 import { newParentRule } from "./new-parent.ts";
 import type { Rule, Subject, Technique } from "./rule.ts";
 import { type RuleData, readHistory, readLookBack, ruleFileSchema, ruleKeys } from "./rule-schema.ts";
@@ -23,11 +26,6 @@ export interface RuleFile {
   readonly bytes: Buffer;
   readonly builtIn: boolean;
 }
-
-/** undefined: no event that the rule is asked about has such a field. */
-export type RuleFields = (name: string, on: Subject) => KqlField<never> | undefined;
-
-export type EventExists = (tree: KqlNode, on: Subject) => boolean;
 
 export interface RuleRemark {
   readonly file: string;
@@ -55,15 +53,14 @@ const queryPath = ["rule", "query"];
 const termsPath = ["rule", "new_terms", "value"];
 const historyPath = ["rule", "new_terms", "history_window_start", 0, "value"];
 
+/** Whose fields a rule may read: events of kinwatch's own, or documents of any sensor. */
+type Asked = Subject | "document";
+
 /**
  * Never throws: a bad file does not stop the others. Of two rules with the same id the first is taken.
- * @param exists whether there are events that the query can match, by what all of them have; another sensor has others
+ * @param of documents: fields and events that kinwatch has none of are no mistakes
  */
-export function readRules(
-  files: readonly RuleFile[],
-  fields: RuleFields,
-  exists: EventExists = (tree, on) => subjectsOf(tree, on).length > 0,
-): RuleSet {
+export function readRules(files: readonly RuleFile[], of: "events" | "documents" = "events"): RuleSet {
   const owners = new Map<string, string>([
     [newParentRule.id, "kinwatch itself"],
     [newParentRule.uuid, "kinwatch itself"],
@@ -75,7 +72,7 @@ export function readRules(
     const reading = checkToml(file.bytes, ruleFileSchema, ruleKeys, "docs/rules.md");
     const query = valueAt(reading.document, queryPath);
     const tree = typeof query === "string" ? parseKql(query) : undefined;
-    const remarks = mistakesOf(reading, tree, fields, exists);
+    const remarks = mistakesOf(reading, tree, of);
     const { data } = reading;
     const owner = data && owners.get(data.rule.rule_id);
     if (data && owner !== undefined) remarks.push(duplicate(data.rule.rule_id, owner));
@@ -91,19 +88,18 @@ export function readRules(
 function mistakesOf(
   { document, mistakes }: TomlReading<RuleData>,
   tree: KqlNode | KqlError | undefined,
-  fields: RuleFields,
-  exists: EventExists,
+  of: "events" | "documents",
 ): Remark[] {
   const type = valueAt(document, ["rule", "type"]);
   // Its other keys are right for that type, and wrong for ours: saying so would help nobody.
   if (typeof type === "string" && type !== "new_terms") return [unservedType(type)];
-  const on = valueAt(document, ["kinwatch", "on"]) ?? "process";
-  const known: KqlFields<never> | undefined = isSubject(on) ? (name) => fields(name, on) : undefined;
+  const named = valueAt(document, ["kinwatch", "on"]) ?? "process";
+  const on = of === "documents" ? "document" : isSubject(named) ? named : undefined;
   const isKuery = (valueAt(document, ["rule", "language"]) ?? "kuery") === "kuery";
   return [
     ...mistakes.map(tomlRemark),
-    ...(tree === undefined || !isKuery ? [] : queryRemarks(tree, known, on, exists)),
-    ...(known === undefined ? [] : termRemarks(document, known, on)),
+    ...(tree === undefined || !isKuery ? [] : queryRemarks(tree, on)),
+    ...(on === undefined ? [] : termRemarks(document, on)),
     ...historyRemarks(document),
   ];
 }
@@ -141,63 +137,65 @@ const kqlCodes: Readonly<Record<KqlError["kind"], ErrorCode>> = {
   field: "KW_RULE_FIELD_UNUSABLE",
 };
 
-function queryRemarks(
-  tree: KqlNode | KqlError,
-  fields: KqlFields<never> | undefined,
-  on: unknown,
-  exists: EventExists,
-): Remark[] {
+/** @param on undefined: nobody knows what it is about */
+function queryRemarks(tree: KqlNode | KqlError, on: Asked | undefined): Remark[] {
   if (tree instanceof KqlError) return [kqlRemark(tree)];
-  const { names } = nameFilter(tree);
-  if (names?.size === 0)
-    return [
-      {
-        place: { path: queryPath, offset: tree.start },
-        code: "KW_RULE_QUERY_INVALID",
-        text: "rule.query: no program can satisfy it, for its conditions on process.name and process.executable exclude each other. Correct them.",
-      },
-    ];
-  if (fields === undefined || !isSubject(on)) return [];
-  if (!exists(tree, on))
-    return [
-      {
-        place: { path: queryPath, offset: tree.start },
-        code: "KW_RULE_UNSERVED",
-        text: "rule.query: no event that the rule is asked about can satisfy its conditions on event.* or host.os.type. Correct them, or leave such a rule to Kibana.",
-      },
-    ];
-  const remarks = leavesOf(tree).flatMap((leaf) => {
-    const error = compileKql(leaf, fields);
-    if (!(error instanceof KqlError)) return [];
-    const { text, start } = leaf.field;
-    return [refusal("rule.query", { path: queryPath, offset: start }, text, on) ?? kqlRemark(error)];
-  });
+  if (on === undefined) return [];
+  const place = { path: queryPath, offset: tree.start };
+  if (on !== "document" && nameFilter(tree).names?.size === 0)
+    return [{ place, code: "KW_RULE_QUERY_INVALID", text: `rule.query: ${noProgram}` }];
+  if (on !== "document" && subjectsOf(tree, on).length === 0)
+    return [{ place, code: "KW_RULE_UNSERVED", text: `rule.query: ${noEvent(on)}` }];
+  const remarks = leavesOf(tree).flatMap((leaf) => leafRemarks(leaf, on));
   return [...new Map(remarks.map((remark) => [JSON.stringify(remark), remark])).values()]; // a list names its field once
+}
+
+const noProgram =
+  "No program can satisfy it: its conditions on process.name and process.executable exclude each other. Correct them.";
+
+function noEvent(on: Subject): string {
+  const actions = on === "process" ? '"exec" and "uid_change"' : '"package-installed"';
+  return `No event can satisfy it by its event.category, event.type, event.action and host.os.type: actions are ${actions} here. Correct them, or kinwatch.on.`;
+}
+
+function leafRemarks(leaf: KqlLeaf, on: Asked): Remark[] {
+  const text = unusable(leaf.field.text, on);
+  if (text !== undefined) {
+    const place = { path: queryPath, offset: leaf.field.start };
+    return [{ place, code: "KW_RULE_FIELD_UNUSABLE", text: `rule.query: ${text}` }];
+  }
+  const error = compileKql<never>(leaf, on === "document" ? documentFields : eventFields);
+  return error instanceof KqlError ? [kqlRemark(error)] : [];
 }
 
 function kqlRemark({ kind, start, message }: KqlError): Remark {
   return { place: { path: queryPath, offset: start }, code: kqlCodes[kind], text: `rule.query: ${message}` };
 }
 
-/** Of a field that is known, but not given here. */
-function refusal(key: string, place: Remark["place"], field: string, on: Subject): Remark | undefined {
-  const reason = refusalOf(field, on);
-  return reason === undefined
-    ? undefined
-    : { place, code: "KW_RULE_FIELD_UNUSABLE", text: `${key}: ${shown(field)} is not served: ${reason}.` };
-}
-
-function termRemarks(document: unknown, fields: KqlFields<never>, on: unknown): Remark[] {
+function termRemarks(document: unknown, on: Asked): Remark[] {
   const names = valueAt(document, termsPath);
   if (!Array.isArray(names)) return [];
-  return names.flatMap((name: unknown, index) => {
-    if (typeof name !== "string" || !/\S/.test(name) || fields(name) !== undefined) return [];
+  return names.flatMap((name: unknown, index): Remark[] => {
+    const text = typeof name === "string" && /\S/.test(name) ? unusable(name, on) : undefined;
+    if (text === undefined) return [];
     const place = { path: [...termsPath, index] };
-    const refused = isSubject(on) ? refusal("rule.new_terms.value", place, name, on) : undefined;
-    if (refused !== undefined) return [refused];
-    const text = `rule.new_terms.value: No event has a field ${shown(name)}. Correct its name.`;
-    return [{ place, code: "KW_RULE_FIELD_UNUSABLE", text }];
+    return [{ place, code: "KW_RULE_FIELD_UNUSABLE", text: `rule.new_terms.value: ${text}` }];
   });
+}
+
+/** Why events that the rule is asked about never have the field. */
+function unusable(name: string, on: Asked): string | undefined {
+  if (on === "document") {
+    return documentFields(name) === undefined
+      ? `${shown(name)} is of a kind that kinwatch does not compare. Do without it.`
+      : undefined;
+  }
+  const reason = refusalOf(name, on);
+  if (reason !== undefined) return `No event has ${shown(name)}: ${reason}. Do without it.`;
+  if (eventFields(name) !== undefined) return undefined;
+  const near = closest(name.slice(0, 100), eventFieldNames);
+  const isNear = distance(name.slice(0, 100), near) < near.length / 3;
+  return `No event has a field ${shown(name)}. ${isNear ? `Did you mean ${near}?` : "docs/alert-fields.md lists them."}`;
 }
 
 /** Kibana refuses this too: what it looks at would be all of its history. */

@@ -13,6 +13,7 @@ export function rulePage(rule: Rule): string {
     `Asked about: ${subjects[rule.on]}`,
     `New is: ${rule.newTerms.fields.map((field) => `\`${field}\``).join(" with ")}, ${memory(rule)}`,
     `Id: \`${rule.id}\`, version ${rule.version}`,
+    ...(rule.source.builtIn ? [] : [`File: \`${rule.source.file}\``]),
     ...(rule.relatedRule === undefined ? [] : [`Answers to the rule \`${rule.relatedRule}\``]),
     ...(rule.author.length === 0
       ? []

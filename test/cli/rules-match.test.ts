@@ -148,7 +148,7 @@ test("rules match: a rule that is wrong is told with its place, and nothing is a
   const address = ruleOf("address.toml", "host.ip:10.0.0.1", "process.parent.name");
   assert.match(
     match(["--rule", address], "{}").stderr,
-    /KW_RULE_FIELD_UNUSABLE: rule\.query: "host\.ip" is not served/,
+    /KW_RULE_FIELD_UNUSABLE: rule\.query: "host\.ip" is of a kind/,
   );
 });
 

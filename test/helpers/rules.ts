@@ -1,6 +1,5 @@
-/** A rule file in the form of Elastic's public ones, and fields as few as tests need. */
-import { type RuleFields, type RuleFile, type RuleSet, readRules } from "../../agent/rules/rule-file.ts";
-import { kqlFields } from "./kql.ts";
+/** A rule file in the form of Elastic's public ones. */
+import { type RuleFile, type RuleSet, readRules } from "../../agent/rules/rule-file.ts";
 
 export const goodRule = `[metadata]
 creation_date = "2026/01/31"
@@ -61,19 +60,10 @@ field = "history_window_start"
 value = "now-5d"
 `;
 
-/** Outcomes have a field of their own. */
-export const ruleFields: RuleFields = (name, on) =>
-  name === "kinwatch.outcome" && on !== "outcome"
-    ? undefined
-    : kqlFields(name === "kinwatch.outcome" ? "process.name" : name);
-
 export function fileOf(content: string | Buffer, path = "a.toml"): RuleFile {
   return { path, bytes: Buffer.from(content), builtIn: false };
 }
 
 export function read(...contents: readonly (string | Buffer)[]): RuleSet {
-  return readRules(
-    contents.map((content, index) => fileOf(content, `${index}.toml`)),
-    ruleFields,
-  );
+  return readRules(contents.map((content, index) => fileOf(content, `${index}.toml`)));
 }

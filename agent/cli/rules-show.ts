@@ -1,0 +1,187 @@
+/** `kinwatch rules list` and `show`: what is asked on this host, and the guide of each rule for who got its alert. */
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { Command } from "commander";
+import { KinwatchError } from "../errors.ts";
+import { textOptions } from "../outputs/terminal.ts";
+import { fit, textWidth } from "../outputs/text-width.ts";
+import { printable } from "../printable.ts";
+import { newParentRule } from "../rules/new-parent.ts";
+import type { Rule } from "../rules/rule.ts";
+import { historyText, rulePage } from "../rules/rule-page.ts";
+import { kinwatch } from "./checkout.ts";
+import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
+import { markdownText } from "./markdown-text.ts";
+import { loadRules } from "./rule-folders.ts";
+import { loadRule } from "./rules-check.ts";
+import { configOption, readSettings, type SettingsOptions } from "./settings.ts";
+
+interface Options extends SettingsOptions {
+  readonly format?: Format;
+}
+
+const WIDTH_MAX = 80;
+const SOURCE_MAX = 20;
+const ID_MIN = 8; // characters of an id; more where that many do not tell two rules apart
+
+export function rulesListCommand(): Command {
+  return new Command("list")
+    .description("a line each: the beginning of its id, severity, history, source, name")
+    .addOption(formatOption())
+    .addOption(configOption())
+    .action(list);
+}
+
+export function rulesShowCommand(): Command {
+  return new Command("show")
+    .description("all of one, with the guide: what to ask, what to do")
+    .argument("<rule>", "its id, the beginning of it, or a file")
+    .addOption(formatOption())
+    .addOption(configOption())
+    .addHelpText(
+      "after",
+      `
+Examples:
+  What to do with an alert, by its rule.id:
+    ${kinwatch} rules show package-installed-by-new-parent
+  A file that is not loaded yet:
+    ${kinwatch} rules show ./my.toml`,
+    )
+    .action(show);
+}
+
+/** A rule as it is listed and shown, whether a file or our code says what it asks. */
+interface Listed {
+  readonly id: string;
+  readonly severity: string;
+  readonly history: string;
+  readonly name: string;
+  readonly source: string; // a file, or "built-in"
+  readonly document: object;
+  readonly page: () => string; // Markdown
+}
+
+function list(options: Options): void {
+  endWhenReaderLeaves(process.stdout);
+  const { rules, refused } = allRules(options);
+  const idLength = lengthToTellApart(rules.map(({ id }) => id));
+  const isPretty = formatOf(options.format) === "pretty";
+  const sources = rules.map(({ source }) => fit(printable(basename(source), 400), SOURCE_MAX));
+  const sourceLength = Math.max(...sources.map(textWidth));
+  for (const [index, { id, severity, history, name, document }] of rules.entries()) {
+    const source = sources[index] ?? "";
+    const columns = [
+      id.slice(0, idLength).padEnd(idLength),
+      severity.padEnd(8),
+      history.padEnd(5),
+      source + " ".repeat(sourceLength - textWidth(source)),
+      printable(name, 200),
+    ];
+    const line = isPretty
+      ? fit(columns.join("  "), textOptions(process.stdout).width)
+      : JSON.stringify(document);
+    process.stdout.write(`${line}\n`);
+  }
+  if (refused > 0)
+    process.stderr.write(`kinwatch: ${refused} rule files are refused; ${kinwatch} rules check says why\n`);
+}
+
+function show(what: string, options: Options): void {
+  endWhenReaderLeaves(process.stdout);
+  const rule = /\/|\.toml$/.test(what) ? listed(loadRule(what)) : ruleOfId(what, options);
+  const { width, colour } = textOptions(process.stdout);
+  const isPretty = (options.format ?? "pretty") === "pretty"; // a guide in a pager is for a person too
+  process.stdout.write(
+    isPretty
+      ? markdownText(rule.page(), { width: Math.min(width, WIDTH_MAX), colour })
+      : `${JSON.stringify(rule.document)}\n`,
+  );
+}
+
+function ruleOfId(id: string, options: Options): Listed {
+  const { rules } = allRules(options);
+  const found = rules.filter((rule) => rule.id.startsWith(id));
+  const rule = rules.find((one) => one.id === id) ?? (found.length === 1 ? found[0] : undefined);
+  if (rule !== undefined) return rule;
+  throw new KinwatchError(
+    "KW_RULE_UNKNOWN",
+    `${found.length === 0 ? "No rule has" : "More than one rule has"} an id that begins with ${printable(id, 100)}`,
+    `See ${kinwatch} rules list`,
+  );
+}
+
+function allRules(options: Options): { readonly rules: readonly Listed[]; readonly refused: number } {
+  const { rules, mistakes } = loadRules(readSettings(options).rules.directories);
+  const refused = new Set(mistakes.map(({ file }) => file)).size;
+  return { rules: [ruleInCode, ...rules.map(listed)], refused };
+}
+
+function listed(rule: Rule): Listed {
+  const { id, severity, name } = rule;
+  const history = historyText(rule);
+  const source = rule.source.builtIn ? "built-in" : rule.source.file;
+  return {
+    id,
+    severity,
+    history,
+    name,
+    source,
+    document: ruleDocument(rule, history, source),
+    page: () => rulePage(rule),
+  };
+}
+
+/** The keys of the file, without its tables. */
+function ruleDocument(rule: Rule, history: string, source: string): object {
+  return {
+    rule_id: rule.id,
+    name: rule.name,
+    severity: rule.severity,
+    risk_score: rule.riskScore,
+    history,
+    source,
+    version: rule.version,
+    description: rule.description,
+    on: rule.on,
+    query: rule.query,
+    new_terms_fields: rule.newTerms.fields,
+    interval_ms: rule.intervalMs,
+    max_signals: rule.maxSignals,
+    tags: rule.tags,
+    threat: rule.threat,
+    note: rule.note,
+    setup: rule.setup,
+    false_positives: rule.falsePositives,
+    references: rule.references,
+    author: rule.author,
+    license: rule.license,
+    related_rule: rule.relatedRule,
+  };
+}
+
+/** What it asks is not to be said in a query. Its page is written by hand. */
+const ruleInCode: Listed = {
+  id: newParentRule.id,
+  severity: "medium",
+  history: "never",
+  name: newParentRule.name,
+  source: "built-in",
+  document: {
+    rule_id: newParentRule.id,
+    name: newParentRule.name,
+    severity: "medium",
+    risk_score: newParentRule.riskScore,
+    history: "never",
+    source: "built-in",
+    version: newParentRule.version,
+    description: newParentRule.description,
+    on: "installation",
+  },
+  page: () => readFileSync(new URL(`../../docs/rules/${newParentRule.id}.md`, import.meta.url), "utf8"),
+};
+
+function lengthToTellApart(ids: readonly string[]): number {
+  let length = ID_MIN;
+  while (new Set(ids.map((id) => id.slice(0, length))).size < ids.length) length += 1;
+  return length;
+}
