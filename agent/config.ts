@@ -29,6 +29,7 @@ const path = z
   .refine((text) => Buffer.byteLength(text) < 4096 && !text.includes("\0"));
 const pathExpects = "a path (a relative one starts at the folder of the configuration file)";
 
+const disabledMax = 1_000;
 const directoriesMax = 16; // each is read at a start and watched
 const learnFrom = z.string().transform((text, context) => {
   if (text === "history" || text === "none") return text;
@@ -81,6 +82,16 @@ const schema = z.strictObject({
     .prefault({}),
   rules: z
     .strictObject({
+      disabled: key(
+        z.array(z.string().min(1)).max(disabledMax).default(["0594c2cd-d829-4510-afb3-5657014b9653"]),
+        {
+          expects: `a list of at most ${disabledMax} rule ids (kinwatch rules list shows them)`,
+          unit: undefined,
+          purpose: "Rules that are not asked.",
+          reason:
+            "the rule of Elastic's that kinwatch grew out of is there to compare; what it finds the installation rule tells already",
+        },
+      ),
       directories: key(z.array(path).max(directoriesMax).default(["/etc/kinwatch/rules.d"]), {
         expects: `a list of at most ${directoriesMax} paths (a relative one starts at the folder of the configuration file)`,
         unit: undefined,

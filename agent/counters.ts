@@ -16,6 +16,7 @@ export const counterNames = [
   "logs_lost", // rotated away before they were read, or unreadable: the position was in none of the logs
   "source_retries", // the log was missing or unreadable, and was tried again
   "processes_evicted", // pushed out of the full process table
+  "terms_truncated", // events with more combinations of a rule's terms than were looked at
   "parents_unresolved", // no source knew the parent
   "processes_missed", // the process table of /proc moved on by more than was seen
   "installs_read", // package installations
@@ -23,7 +24,8 @@ export const counterNames = [
   "outcomes_late", // SOFTWARE_UPDATE records that came after an installation's time was up
   "outcomes_let_go", // SOFTWARE_UPDATE records beyond the most that are kept of one installation
   "alerts_raised",
-  "alerts_learned", // a new parent taken for granted while learning
+  "alerts_learned", // a new parent or term taken for granted while learning
+  "alerts_held", // above the limit of their rule: stored, and told of in a summary
   "outputs_failed", // an output refused an alert, or was slow to take it; it is kept and tried again
   "terms_let_go", // pushed out of the full list of what was seen
   "alerts_let_go", // pushed out of the full store, after their delivery

@@ -30,7 +30,7 @@ test("defaultConfig: works without a file", () => {
     source: { type: "auto", audit_log: "/var/log/audit/audit.log" },
     state: { directory: "/var/lib/kinwatch" },
     learn: { from: "history" },
-    rules: { directories: ["/etc/kinwatch/rules.d"] },
+    rules: { disabled: ["0594c2cd-d829-4510-afb3-5657014b9653"], directories: ["/etc/kinwatch/rules.d"] },
     lineage: { processes_max: 32_768 },
     output: { journald: { enabled: true }, stdout: { enabled: false, format: "pretty" } },
   } satisfies Config);

@@ -45,18 +45,29 @@ export interface AlertDocument extends ExecutionDocument {
     readonly uuid: string;
     readonly name: string;
     readonly description: string;
-    readonly ruleset: "kinwatch";
+    readonly ruleset: "kinwatch" | "custom"; // custom: a file of this host
     readonly version: string;
   };
-  readonly threat: ThreatDocument;
+  readonly threat?: ThreatDocument;
+  readonly tags?: readonly string[];
   readonly kinwatch: LineageDocument &
     OutcomeDocument & {
       readonly rpm?: RpmDocument; // absent when another tool installs (dnf and the like)
-      readonly related_rule: string; // id of the rule of Elastic's that asks the same
+      readonly related_rule?: string; // id of the rule of Elastic's that asks the same
       readonly new_terms: readonly { readonly field: string; readonly value: readonly string[] }[];
       readonly first_seen: string;
+      readonly held?: true; // above the limit of its rule: no output was handed it, a summary tells of it
+      readonly summary?: SummaryDocument;
       readonly coverage: Readonly<Record<string, number>>; // counters of loss when it was decided, those above 0
     };
+}
+
+/** Of alerts that were held back; the rest of the document is the first of them. */
+export interface SummaryDocument {
+  readonly held: number;
+  readonly from: string; // the rule's interval, RFC 3339
+  readonly until: string;
+  readonly alerts: readonly string[]; // their ids, the first 100
 }
 
 export interface EventDocument {
@@ -92,8 +103,8 @@ export interface LineageDocument {
 }
 
 export interface OutcomeDocument {
-  readonly outcome: "pending" | "installed" | "failed" | "partly" | "none" | "unavailable";
-  // none: no record came in time; unavailable: this source has no outcome records
+  readonly outcome: "pending" | "installed" | "failed" | "partly" | "none" | "unavailable" | "not applicable";
+  // none: no record came in time; unavailable: this source has no outcome records; not applicable: nothing was installed
   readonly signature: "verified" | "not verified" | "partly" | "unknown"; // of all that was installed
   readonly package_count: number; // installed or updated; 0 until the outcome is known
   readonly software_update: readonly SoftwareUpdateDocument[]; // a record each, of removals too; 512 at most
@@ -167,13 +178,13 @@ export interface PackageDocument {
 }
 
 export interface ThreatDocument {
-  readonly framework: "MITRE ATT&CK";
+  readonly framework: string;
   readonly tactic: {
     readonly id: readonly string[];
     readonly name: readonly string[];
     readonly reference: readonly string[];
   };
-  readonly technique: {
+  readonly technique?: {
     readonly id: readonly string[];
     readonly name: readonly string[];
     readonly reference: readonly string[];

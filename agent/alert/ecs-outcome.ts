@@ -62,6 +62,7 @@ export function withOutcomePart<
 /** What came of it, in a few words: "kw-a-1.0-1.noarch installed, no verified signature". */
 export function outcomeSentence(document: OutcomeDocument): string {
   const { outcome, signature, software_update: updates, package_count: count } = document;
+  if (outcome === "not applicable") return "nothing was installed";
   if (outcome === "none") return "no record came of what became of it";
   if (outcome === "unavailable") return "this source does not tell what became of it";
   const first = updates.find(({ operation }) => operation !== "remove") ?? updates[0];

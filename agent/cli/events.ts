@@ -6,12 +6,13 @@ import { ecsEvent, ecsInstallation } from "../alert/ecs-event.ts";
 import { withOutcomePart } from "../alert/ecs-outcome.ts";
 import { newCounters } from "../counters.ts";
 import type { ProcessImage } from "../lineage/process-image.ts";
-import { Pass, type Step } from "../main.ts";
 import { eventLine } from "../outputs/event-text.ts";
 import { textOptions } from "../outputs/terminal.ts";
 import { type Installation, rpmCommandOf } from "../packages/installation.ts";
 import { shippedAliases } from "../packages/shipped-aliases.ts";
 import { printable } from "../printable.ts";
+import { Pass, type Step } from "../rules/pass.ts";
+import { RuleEngine } from "../rules/rule-engine.ts";
 import { StoredLogSource } from "../sources/stored-logs.ts";
 import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption, print } from "./format.ts";
@@ -68,7 +69,13 @@ async function events(files: readonly string[], { config, format, all = false }:
   using progress = new Progress(source);
   const lineage = { processesMax: settings.lineage.processes_max, readProcess: undefined };
   const pass = new Pass(
-    { lineage, installations: { aliases: shippedAliases, isGone: undefined }, counters },
+    {
+      lineage,
+      installations: { aliases: shippedAliases, isGone: undefined },
+      rules: new RuleEngine([]),
+      knowledge,
+      counters,
+    },
     true,
   );
   const begun = new Map<Installation, ExecutionDocument>(); // those that wait for their outcome: as many as the pass lets wait
@@ -86,7 +93,7 @@ async function events(files: readonly string[], { config, format, all = false }:
         const document = begun.get(step.installation);
         begun.delete(step.installation);
         if (document !== undefined) await tellOne(withOutcomePart(document, step.installation.updates));
-      } else if (all || touchesPackages(step.image)) {
+      } else if (step.kind === "executed" && (all || touchesPackages(step.image))) {
         await tellOne(ecsEvent(step.image, { ...contextOf(step.ancestors), aliases: shippedAliases }));
       }
     }
@@ -107,8 +114,14 @@ function touchesPackages({ exec }: ProcessImage): boolean {
   return command !== undefined && touching.has(command.mode) && !command.installs;
 }
 
+const knowledge = {
+  host: () => undefined,
+  provider: "files",
+  nameUser: () => undefined,
+  readDetails: undefined,
+} as const;
+
 function contextOf(ancestors: readonly ProcessImage[]) {
   const agent = { type: "kinwatch", version: packageFile.version } as const;
-  const nameUser = () => undefined;
-  return { host: undefined, agent, nameUser, provider: "files", nowMs: undefined, ancestors };
+  return { ...knowledge, host: undefined, agent, nowMs: undefined, ancestors };
 }

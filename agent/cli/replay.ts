@@ -14,8 +14,10 @@ import type { Output } from "../outputs/output.ts";
 import { terminalOutput } from "../outputs/terminal.ts";
 import { shippedAliases } from "../packages/shipped-aliases.ts";
 import { printable } from "../printable.ts";
+import { RuleEngine } from "../rules/rule-engine.ts";
 import { StoredLogSource } from "../sources/stored-logs.ts";
 import { Store } from "../store/store.ts";
+import { activeRules } from "./active-rules.ts";
 import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
 import { Progress } from "./progress.ts";
@@ -91,6 +93,7 @@ async function replay(files: readonly string[], options: Options): Promise<void>
       throw error;
     },
   });
+  const rules = activeRules(config.rules, source.name, (remark) => progress.say(remark));
   await watch({
     source,
     store,
@@ -100,8 +103,13 @@ async function replay(files: readonly string[], options: Options): Promise<void>
     startMs: undefined,
     lineage: { processesMax: config.lineage.processes_max, readProcess: undefined },
     installations: { aliases: shippedAliases, isGone: undefined },
-    host: () => undefined,
-    nameUser: () => undefined,
+    rules: new RuleEngine(rules),
+    knowledge: {
+      host: () => undefined,
+      provider: source.name,
+      nameUser: () => undefined,
+      readDetails: undefined,
+    },
     agent: { type: "kinwatch", version: packageFile.version },
     caughtUp: () => {},
     stateRefused: async () => false,

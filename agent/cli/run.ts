@@ -10,6 +10,7 @@ import { type Counters, newCounters } from "../counters.ts";
 import { KinwatchError } from "../errors.ts";
 import { readHostFacts } from "../health/host-facts.ts";
 import { UserNames } from "../health/user-names.ts";
+import { readOnce } from "../lineage/process-details.ts";
 import { type Logger, openLog } from "../log.ts";
 import { watch } from "../main.ts";
 import { Delivery } from "../outputs/delivery.ts";
@@ -20,8 +21,11 @@ import { terminalOutput } from "../outputs/terminal.ts";
 import { UnblockedFile } from "../outputs/unblocked-file.ts";
 import { writeBeside } from "../outputs/write.ts";
 import { readRpmAliases } from "../packages/popt-files.ts";
+import { RuleEngine } from "../rules/rule-engine.ts";
+import { readProcDetails } from "../sources/proc-details.ts";
 import { isAlive, readProcEntry } from "../sources/proc-entry.ts";
 import { Store } from "../store/store.ts";
+import { activeRules } from "./active-rules.ts";
 import { kinwatch } from "./checkout.ts";
 import { openSource } from "./open-source.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
@@ -81,6 +85,8 @@ async function run(options: SettingsOptions): Promise<void> {
     slowMs: SLOW_MS,
   });
   const users = new UserNames();
+  const rules = activeRules(config.rules, source.name, (remark) => log.warn(remark));
+  log.info(`${rules.length + 1} rules are asked`);
   let ready = false;
   await watch({
     source,
@@ -99,8 +105,13 @@ async function run(options: SettingsOptions): Promise<void> {
       aliases: readRpmAliases("/", "/root"),
       isGone: ({ exec }) => isThisHost(exec.node) && !isAlive(exec.pid, exec.timeMs),
     },
-    host: readHostFacts,
-    nameUser: (uid, node) => (isThisHost(node) ? users.of(uid) : undefined),
+    rules: new RuleEngine(rules),
+    knowledge: {
+      host: readHostFacts,
+      provider: source.name,
+      nameUser: (uid, node) => (isThisHost(node) ? users.of(uid) : undefined),
+      readDetails: readOnce((exec) => (isThisHost(exec.node) ? readProcDetails(exec) : undefined)),
+    },
     agent: agentOf(store),
     caughtUp() {
       if (!ready) log.info(`ready after ${Date.now() - startMs} ms`);

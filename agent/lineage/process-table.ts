@@ -87,6 +87,11 @@ export class ProcessTable {
     return this.#enter(key, image);
   }
 
+  /** An image that was just entered, for who keeps it. */
+  kept(image: ProcessImage): ProcessImage {
+    return image === this.#borrowed ? (this.#find(image.exec.node, image.exec.pid) ?? image) : image;
+  }
+
   /** The image that a process has now, by a record that names it without its execution; from /proc if need be. */
   find(node: string | undefined, pid: number, executable: string, timeMs: number): ProcessImage | undefined {
     const known = this.#find(node, pid);

@@ -54,6 +54,7 @@ export function alertText(alert: AlertDocument, options: TextOptions): string {
   const where = host?.name === undefined ? "" : ` on ${host.name}`;
   const lines = [
     paint(fit(`● ${severity}  ${alert.rule.name}`, options.width), style, options),
+    ...summaryLines(alert, options),
     ...field("when", `${localTime(alert["@timestamp"])}${where}`, options),
     ...field("command", process.command_line ?? process.executable ?? `pid ${process.pid}`, options, "bold"),
     ...(process.working_directory === undefined ? [] : field("in", process.working_directory, options)),
@@ -118,21 +119,40 @@ function parentLines(alert: AlertDocument, options: TextOptions): string[] {
   const { parent_unresolved_reason: reason, new_terms: terms } = alert.kinwatch;
   const unknown = reason === undefined ? [] : field("parent", `unknown: ${reason}`, options, "red");
   const tool = alert.process.name ?? "the tool";
-  const fresh = terms.flatMap(({ field: name, value: [executable = "", script = ""] }) => {
+  const fresh = terms.flatMap(({ field: name, value }) => {
+    const [executable = "", script = ""] = value;
     const who = script === "" ? executable : `${script} (${executable})`;
     if (name === "process.previous") return field("new", `${who}, which became ${tool}`, options, "bold");
     if (name === "process.service") return field("new", `${who}, a service`, options, "bold");
-    return field("new parent", who || "none: it was started from outside of what is seen", options, "bold");
+    if (name === "process.parent")
+      return field("new parent", who || "none: it was started from outside of what is seen", options, "bold");
+    return newLines(name, value, options);
   });
   return [...unknown, ...fresh];
 }
 
+/** Of a rule in a file: a line for each of its fields. */
+function newLines(fields: string, value: readonly string[], options: TextOptions): string[] {
+  const names = fields.split(",");
+  return value.flatMap((word, index) =>
+    field(index === 0 ? "new" : "with", `${names[index]}  ${word}`, options, index === 0 ? "bold" : plain),
+  );
+}
+
+/** Alerts that were held back. */
+function summaryLines({ kinwatch: { summary } }: AlertDocument, options: TextOptions): string[] {
+  if (summary === undefined) return [];
+  const { held, from, until } = summary;
+  const text = `${held} more alerts of this rule between ${localTime(from)} and ${localTime(until)} were stored and not shown one by one; this is the first of them`;
+  return field("held", text, options, "yellow");
+}
+
 function notableLines(
-  { kinwatch: { rpm, executable_deleted: deleted } }: AlertDocument,
+  { kinwatch: { rpm, executable_deleted: deleted, outcome } }: AlertDocument,
   options: TextOptions,
 ): string[] {
   const words = (rpm?.flags ?? []).map((flag) => flagWords[flag] ?? flag);
-  if (rpm === undefined)
+  if (rpm === undefined && outcome !== "not applicable")
     words.push("rpm was not run: known by the records of its library (dnf and the like)");
   if (rpm?.certainty === "possible")
     words.push("an alias of this host, or arguments that were cut, may change its meaning");
@@ -144,12 +164,14 @@ const outcomeWords: Readonly<Record<OutcomeDocument["outcome"], string>> = {
   pending: "not known yet",
   none: "no record of it came: it failed, or rpm's audit plug-in is missing or was switched off",
   unavailable: "not known: this source has no outcome records",
+  "not applicable": "",
   installed: "installed",
   failed: "failed",
   partly: "installed in part",
 };
 
 function outcomeLines(kinwatch: OutcomeDocument, options: TextOptions): string[] {
+  if (kinwatch.outcome === "not applicable") return [];
   const words = field("outcome", outcomeWords[kinwatch.outcome], options, outcomeStyle(kinwatch));
   return [...words, ...packageLines(kinwatch, options)];
 }

@@ -6,7 +6,7 @@
 import type { AlertDocument } from "../alert/alert-document.ts";
 import type { Counters } from "../counters.ts";
 import { KinwatchError } from "../errors.ts";
-import type { OutboxRow, Store } from "../store/store.ts";
+import type { OutboxRow, Outputs, Store } from "../store/store.ts";
 import type { Output } from "./output.ts";
 
 const BATCH = 100; // rows that are handed over again at most after a kill
@@ -35,7 +35,7 @@ interface Way {
 
 export class Delivery {
   /** Who takes an alert when. */
-  readonly takers: Readonly<Record<OutboxRow["stage"], readonly string[]>>;
+  readonly takers: Outputs;
   readonly #options: DeliveryOptions;
   readonly #ways: readonly Way[];
   readonly #nowMs: () => number;

@@ -21,6 +21,8 @@ export const newParentRule = {
   version: "1",
   severity: 47,
   riskScore: 47,
+  maxSignals: 100,
+  intervalMs: 300_000,
 } as const;
 
 type ParentField = "process.parent" | "process.previous" | "process.service"; // service: the tool itself

@@ -28,6 +28,9 @@ export interface OutboxRow {
   readonly document: string; // JSON
 }
 
+/** Who takes an alert when it is raised, and who when it is complete. */
+export type Outputs = Readonly<Record<OutboxRow["stage"], readonly string[]>>;
+
 export interface StoredTerm {
   readonly rule: string;
   readonly scope: string;
@@ -146,11 +149,21 @@ export class Store implements Disposable {
     }));
   }
 
-  /** @returns false when there is one with this id: it was raised before */
-  addAlert(id: string, document: string, outputs: readonly string[]): boolean {
-    const sql = "INSERT INTO alerts VALUES (?, ?, 0, ?) ON CONFLICT (id) DO NOTHING";
-    if (this.#database.run(sql, id, this.lastChange() + 1, document) === 0) return false;
-    this.#post(id, "raised", outputs);
+  /**
+   * @param isComplete nothing more will be known of it
+   * @returns false when there is one with this id: it was raised before
+   */
+  addAlert(id: string, document: string, outputs: Outputs, isComplete = false): boolean {
+    const sql = "INSERT INTO alerts VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+    if (this.#database.run(sql, id, this.lastChange() + 1, isComplete ? 1 : 0, document) === 0) return false;
+    const { raised, completed } = outputs;
+    this.#post(id, "raised", raised);
+    if (isComplete)
+      this.#post(
+        id,
+        "completed",
+        completed.filter((output) => !raised.includes(output)),
+      );
     this.#letGo(
       "alerts",
       "DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE complete = 1 AND id NOT IN (SELECT alert FROM outbox) ORDER BY id LIMIT ?)",
@@ -158,10 +171,15 @@ export class Store implements Disposable {
     return true;
   }
 
-  completeAlert(id: string, document: string, outputs: readonly string[]): void {
+  completeAlert(id: string, document: string, { completed }: Outputs): void {
     const sql = "UPDATE alerts SET document = ?, complete = 1, changed = ? WHERE id = ? AND complete = 0";
     if (this.#database.run(sql, document, this.lastChange() + 1, id) > 0)
-      this.#post(id, "completed", outputs);
+      this.#post(id, "completed", completed);
+  }
+
+  alert(id: string): string | undefined {
+    const document = this.#database.get("SELECT document FROM alerts WHERE id = ?", id)?.["document"];
+    return document === undefined ? undefined : String(document);
   }
 
   /** The document of an alert whose outcome is awaited; undefined: there is none of this id, or it is complete. */

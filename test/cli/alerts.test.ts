@@ -8,6 +8,7 @@ import type { AlertDocument } from "../../agent/alert/alert-document.ts";
 import { newCounters } from "../../agent/counters.ts";
 import { Store } from "../../agent/store/store.ts";
 import { kinwatch, startKinwatch } from "../helpers/kinwatch.ts";
+import { takers } from "../helpers/takers.ts";
 import { writeTruthLog } from "../helpers/truth-log.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kinwatch-alerts-"));
@@ -55,7 +56,7 @@ test("kinwatch alerts list: needs little memory for a store of any size, and a s
     using store = new Store(full, { counters: newCounters() });
     const document = JSON.stringify({ text: "x".repeat(65_536) });
     store.transaction(() => {
-      for (let id = 10_000; id < 11_500; id += 1) store.addAlert(String(id), document, []);
+      for (let id = 10_000; id < 11_500; id += 1) store.addAlert(String(id), document, takers());
     });
   }
   const args = ["alerts", "list", "--state", full, "--format", "ndjson"];

@@ -8,6 +8,7 @@ import { facts } from "../../agent/health/host-check.ts";
 import { Store } from "../../agent/store/store.ts";
 import { kinwatch } from "../helpers/kinwatch.ts";
 import { asPlainUser, needs } from "../helpers/real-parts.ts";
+import { takers } from "../helpers/takers.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kinwatch-check-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -92,7 +93,7 @@ test("kinwatch check: a database that a start would refuse fails, with the cure;
   assert.equal(existsSync(state), false, "nothing is made");
   {
     using store = new Store(state, { counters: newCounters() });
-    store.addAlert("1", "{}", []);
+    store.addAlert("1", "{}", takers());
     const running = await database();
     assert.match(running.text, /^ok {7}database {5}sound$/);
     assert.equal(running.status, 0);

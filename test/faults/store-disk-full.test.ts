@@ -13,7 +13,7 @@ const filling = `
   const folder = process.argv[1];
   const outcome = (work) => { try { work(); return "done"; } catch (error) { return error.code; } };
   const counters = { alerts_let_go: 0, terms_let_go: 0, outbox_let_go: 0 };
-  const add = (id) => store.transaction(() => store.addAlert(id, "x".repeat(20_000), ["journald"]));
+  const add = (id) => store.transaction(() => store.addAlert(id, "x".repeat(20_000), { raised: ["journald"], completed: ["journald"] }));
   let store = new Store(folder, { counters });
   let added = 0;
   let full;

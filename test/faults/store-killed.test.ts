@@ -25,11 +25,11 @@ const writing = `
   for (let number = Number(store.meta("number") ?? 0) + 1; ; number += 1) {
     store.transaction(() => {
       store.see("rule", "", { field: "process.parent", value: ["/bin/" + number, ""] }, number, false);
-      store.addAlert(idOf(number), String(number), ["journald"]);
+      store.addAlert(idOf(number), String(number), { raised: ["journald"], completed: ["journald"] });
       store.setMeta("number", String(number));
     });
     console.log("committed " + number);
-    if (number > 3) store.transaction(() => store.completeAlert(idOf(number - 3), String(number - 3), ["journald"]));
+    if (number > 3) store.transaction(() => store.completeAlert(idOf(number - 3), String(number - 3), { raised: ["journald"], completed: ["journald"] }));
     if (number % 5 === 0) {
       const rows = store.outbox("journald", 7);
       console.log("delivered " + rows.map(({ document, stage }) => document + stage[0]).join());

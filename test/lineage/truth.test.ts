@@ -6,12 +6,19 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { newCounters } from "../../agent/counters.ts";
 import type { ProcessImage } from "../../agent/lineage/process-image.ts";
-import { type Found, Pass } from "../../agent/main.ts";
 import { shippedAliases } from "../../agent/packages/shipped-aliases.ts";
+import { type Found, Pass } from "../../agent/rules/pass.ts";
+import { RuleEngine } from "../../agent/rules/rule-engine.ts";
 import { StoredLogSource } from "../../agent/sources/stored-logs.ts";
 import type { Image } from "../helpers/truth-kernel.ts";
 import { type TruthInstall, writeTruthLog } from "../helpers/truth-log.ts";
 
+const knowledge = {
+  host: () => undefined,
+  provider: "files",
+  nameUser: () => undefined,
+  readDetails: undefined,
+};
 type Told = Found & { readonly argv: readonly string[] }; // whole: the table keeps the beginning of long ones
 
 const folder = mkdtempSync(join(tmpdir(), "kinwatch-truth-"));
@@ -108,7 +115,13 @@ for (const { why, truth, counters, found } of worlds) {
 
 async function read(files: readonly string[], counters: ReturnType<typeof newCounters>): Promise<Told[]> {
   const lineage = { processesMax: 32_768, readProcess: undefined };
-  const pass = new Pass({ lineage, installations: { aliases: shippedAliases, isGone: undefined }, counters });
+  const pass = new Pass({
+    lineage,
+    installations: { aliases: shippedAliases, isGone: undefined },
+    rules: new RuleEngine([]),
+    knowledge,
+    counters,
+  });
   const found: Told[] = [];
   const take = (steps: ReturnType<Pass["end"]>): void => {
     for (const step of steps)

@@ -43,7 +43,7 @@ function world() {
     nowMs: () => clock.nowMs,
   });
   const post = (id: string) =>
-    store.transaction(() => store.addAlert(id, JSON.stringify({ event: { id } }), delivery.takers.raised));
+    store.transaction(() => store.addAlert(id, JSON.stringify({ event: { id } }), delivery.takers));
   return { counters, store, terminal, journald, clock, reports, delivery, post };
 }
 
@@ -51,7 +51,7 @@ test("Delivery: each output takes all, in order, once", async () => {
   const { store, terminal, journald, delivery, post } = world();
   post("a");
   post("b");
-  store.transaction(() => store.completeAlert("a", '{"event":{"id":"a"}}', delivery.takers.completed));
+  store.transaction(() => store.completeAlert("a", '{"event":{"id":"a"}}', delivery.takers));
   delivery.begin(true);
   await delivery.finish();
   delivery.begin(true);
@@ -110,7 +110,7 @@ test("Delivery: what was taken before a refusal is not taken again", async () =>
 
 test("Delivery: an alert that an output cannot show is told, and holds up no other", async () => {
   const { counters, terminal, reports, delivery, post, store } = world();
-  store.transaction(() => store.addAlert("a", "{}", delivery.takers.raised)); // as an older kinwatch could have written it
+  store.transaction(() => store.addAlert("a", "{}", delivery.takers)); // as an older kinwatch could have written it
   post("b");
   delivery.begin(true);
   await delivery.finish();
@@ -156,7 +156,7 @@ function slowWorld(slowMs?: number) {
     ...(slowMs === undefined ? {} : { slowMs }),
   });
   const post = (id: string) =>
-    store.transaction(() => store.addAlert(id, JSON.stringify({ event: { id } }), delivery.takers.raised));
+    store.transaction(() => store.addAlert(id, JSON.stringify({ event: { id } }), delivery.takers));
   const left = () => store.outbox("ndjson", 10).map(({ document }) => JSON.parse(document).event.id);
   return { store, counters, slow, journald, errors, delivery, post, left };
 }

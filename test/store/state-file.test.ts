@@ -21,6 +21,7 @@ import { newCounters } from "../../agent/counters.ts";
 import { KinwatchError } from "../../agent/errors.ts";
 import { openStoreToRead, Store } from "../../agent/store/store.ts";
 import { asPlainUser, needs } from "../helpers/real-parts.ts";
+import { takers } from "../helpers/takers.ts";
 
 const counters = newCounters();
 
@@ -34,7 +35,7 @@ function folder(t: TestContext): string {
 function filled(directory: string): string {
   using store = new Store(directory, { counters });
   for (let id = 1_000; id < 1_100; id += 1) {
-    store.addAlert(String(id), JSON.stringify("x".repeat(1_000)), ["journald"]);
+    store.addAlert(String(id), JSON.stringify("x".repeat(1_000)), takers("journald"));
     store.see("rule", "", { field: "process.parent", value: [`/bin/${id}`, ""] }, id, false);
   }
   return join(directory, "kinwatch.db");
@@ -125,7 +126,7 @@ for (const { why, code, damage, toReaders } of damages) {
 test("Store: refuses a database that is gone while its newest changes are still there", (t) => {
   const directory = folder(t);
   using store = new Store(directory, { counters });
-  store.addAlert("1", "{}", []);
+  store.addAlert("1", "{}", takers());
   const copy = folder(t);
   copyFileSync(join(directory, "kinwatch.db-wal"), join(copy, "kinwatch.db-wal"));
   assert.throws(() => new Store(copy, { counters }), { code: "KW_STATE_CORRUPT" });
@@ -150,7 +151,7 @@ test("Store: an unfinished first start is begun again", (t) => {
 test("Store: its folder and files are for nobody else", (t) => {
   const directory = join(folder(t), "made", "here");
   using store = new Store(directory, { counters });
-  store.addAlert("1", "{}", []);
+  store.addAlert("1", "{}", takers());
   assert.equal(statSync(directory).mode & 0o777, 0o700);
   for (const name of readdirSync(directory)) {
     assert.equal(statSync(join(directory, name)).mode & 0o777, 0o600, name);
@@ -191,7 +192,7 @@ test("Store: brings a state of version 1 along, which readers leave to the daemo
   {
     using store = new Store(directory, { counters: newCounters() });
     store.see("rule", "", { field: "process.parent", value: ["/bin/a", ""] }, 5, true);
-    store.transaction(() => store.addAlert("a", "{}", ["journald"]));
+    store.transaction(() => store.addAlert("a", "{}", takers("journald")));
   }
   const file = join(directory, "kinwatch.db");
   sql(file, version1);

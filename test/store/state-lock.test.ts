@@ -12,7 +12,7 @@ const counters = newCounters();
 const holding = `
   import { Store } from ${JSON.stringify(new URL("../../agent/store/store.ts", import.meta.url).href)};
   const store = new Store(process.argv[1], { counters: {} });
-  store.addAlert("1", "{}", []);
+  store.addAlert("1", "{}", { raised: [], completed: [] });
   console.log("held");
   setInterval(() => store.lastChange(), 1000);`;
 

@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { newCounters } from "../../agent/counters.ts";
 import type { Term } from "../../agent/rules/term.ts";
 import { openStoreToRead, Store } from "../../agent/store/store.ts";
+import { takers } from "../helpers/takers.ts";
 
 const rule = "package-installed-by-new-parent";
 const term = (executable: string, script = ""): Term => ({
@@ -64,8 +65,8 @@ test("Store: gives back any text that it was given", () => {
 
 test("Store.addAlert(): an alert of the same id is there already, and is handed over once", () => {
   const { store } = inMemory();
-  assert.equal(store.addAlert("1-a", "{}", ["journald", "terminal"]), true);
-  assert.equal(store.addAlert("1-a", '{"other":1}', ["journald", "terminal"]), false);
+  assert.equal(store.addAlert("1-a", "{}", takers("journald", "terminal")), true);
+  assert.equal(store.addAlert("1-a", '{"other":1}', takers("journald", "terminal")), false);
   assert.deepEqual([...store.alerts()], ["{}"]);
   assert.equal(store.outbox("journald", 10).length, 1);
   assert.equal(store.outbox("terminal", 10).length, 1);
@@ -73,14 +74,14 @@ test("Store.addAlert(): an alert of the same id is there already, and is handed 
 
 test("Store.completeAlert(): once, and only what was raised", () => {
   const { store } = inMemory();
-  store.completeAlert("1-a", "{}", ["journald"]);
+  store.completeAlert("1-a", "{}", takers("journald"));
   assert.deepEqual([...store.alerts()], []);
-  store.addAlert("1-a", '{"stage":1}', ["journald"]);
-  store.addAlert("2-b", "{}", ["journald"]);
+  store.addAlert("1-a", '{"stage":1}', takers("journald"));
+  store.addAlert("2-b", "{}", takers("journald"));
   assert.deepEqual(store.awaiting(), ["1-a", "2-b"]);
   assert.equal(store.awaitsOutcome("1-a"), '{"stage":1}');
-  store.completeAlert("1-a", '{"stage":2}', ["journald"]);
-  store.completeAlert("1-a", '{"stage":3}', ["journald"]);
+  store.completeAlert("1-a", '{"stage":2}', takers("journald"));
+  store.completeAlert("1-a", '{"stage":3}', takers("journald"));
   assert.deepEqual(store.awaiting(), ["2-b"]);
   assert.equal(store.awaitsOutcome("1-a"), undefined);
   assert.deepEqual([...store.alerts("1-")], ['{"stage":2}']);
@@ -94,7 +95,7 @@ test("Store.completeAlert(): once, and only what was raised", () => {
 
 test("Store.outbox(): each output takes its own, in order", () => {
   const { store } = inMemory();
-  for (const id of ["3", "1", "2"]) store.addAlert(id, `"${id}"`, ["journald", "terminal"]);
+  for (const id of ["3", "1", "2"]) store.addAlert(id, `"${id}"`, takers("journald", "terminal"));
   const documents = (output: string, limit = 10) =>
     store.outbox(output, limit).map(({ document }) => document);
   assert.deepEqual(documents("journald"), ['"3"', '"1"', '"2"']);
@@ -106,7 +107,7 @@ test("Store.outbox(): each output takes its own, in order", () => {
 
 test("Store.alerts(): by the beginning of an id, and nothing in it is a pattern", () => {
   const { store } = inMemory();
-  for (const id of ["01-ab", "01-ac", "02-aa"]) store.addAlert(id, `"${id}"`, []);
+  for (const id of ["01-ab", "01-ac", "02-aa"]) store.addAlert(id, `"${id}"`, takers());
   const rows: [prefix: string, want: string[]][] = [
     ["", ['"01-ab"', '"01-ac"', '"02-aa"']],
     ["01-a", ['"01-ab"', '"01-ac"']],
@@ -121,7 +122,7 @@ test("Store.alerts(): by the beginning of an id, and nothing in it is a pattern"
 
 test("Store.alerts(): any number, each once, also while more come", () => {
   const { store } = inMemory();
-  const add = (id: number) => store.addAlert(String(id), String(id), []);
+  const add = (id: number) => store.addAlert(String(id), String(id), takers());
   for (let id = 1_000; id < 1_100; id += 1) add(id);
   const listed: number[] = [];
   for (const document of store.alerts()) {
@@ -134,8 +135,8 @@ test("Store.alerts(): any number, each once, also while more come", () => {
 test("Store.alertsSince(): each change once, however far a reader lags behind", () => {
   const { store } = inMemory();
   assert.equal(store.lastChange(), 0);
-  for (let id = 100; id < 350; id += 1) store.addAlert(String(id), `"${id}"`, []);
-  store.completeAlert("100", '"100 done"', []);
+  for (let id = 100; id < 350; id += 1) store.addAlert(String(id), `"${id}"`, takers());
+  store.completeAlert("100", '"100 done"', takers());
   const seen: string[] = [];
   for (let change = 0; change < store.lastChange(); ) {
     for (const alert of store.alertsSince(change)) {
@@ -154,7 +155,7 @@ test("Store.transaction(): all or nothing, and what failed does not stop the nex
   assert.throws(
     () =>
       store.transaction(() => {
-        store.addAlert("1", "{}", ["journald"]);
+        store.addAlert("1", "{}", takers("journald"));
         store.setMeta("cursor", "{}");
         throw failed;
       }),
@@ -163,7 +164,7 @@ test("Store.transaction(): all or nothing, and what failed does not stop the nex
   assert.deepEqual([...store.alerts()], []);
   assert.equal(store.cursor(), undefined);
   assert.equal(
-    store.transaction(() => store.addAlert("1", "{}", [])),
+    store.transaction(() => store.addAlert("1", "{}", takers())),
     true,
   );
   assert.deepEqual([...store.alerts()], ["{}"]);
@@ -171,12 +172,12 @@ test("Store.transaction(): all or nothing, and what failed does not stop the nex
 
 test("Store: the oldest complete and delivered alerts go first when it is full", () => {
   const { store, counters } = inMemory({ alerts: 3 });
-  store.addAlert("1 awaits its outcome", '"1"', []);
-  store.addAlert("2 was not delivered", '"2"', []);
-  store.completeAlert("2 was not delivered", '"2"', ["journald"]);
+  store.addAlert("1 awaits its outcome", '"1"', takers());
+  store.addAlert("2 was not delivered", '"2"', takers());
+  store.completeAlert("2 was not delivered", '"2"', takers("journald"));
   for (const id of ["3", "4", "5"]) {
-    store.addAlert(id, `"${id}"`, []);
-    store.completeAlert(id, `"${id}"`, []);
+    store.addAlert(id, `"${id}"`, takers());
+    store.completeAlert(id, `"${id}"`, takers());
   }
   assert.deepEqual([...store.alerts()], ['"1"', '"2"', '"5"']);
   assert.equal(counters.alerts_let_go, 2);
@@ -195,7 +196,7 @@ test("Store: the terms seen longest ago go first when it is full", () => {
 
 test("Store: an output that refuses for ever holds a bounded number of rows, and no alert is lost by it", () => {
   const { store, counters } = inMemory({ outbox: 2 });
-  for (const id of ["1", "2", "3"]) store.addAlert(id, `"${id}"`, ["journald"]);
+  for (const id of ["1", "2", "3"]) store.addAlert(id, `"${id}"`, takers("journald"));
   const waiting = store.outbox("journald", 10).map(({ document }) => document);
   assert.deepEqual(waiting, ['"2"', '"3"']);
   assert.equal([...store.alerts()].length, 3);
@@ -220,11 +221,11 @@ test("Store: behaves as a model of it, over any calls and restarts", (t) => {
       let outbox: string[] = [];
       for (const { call, id } of steps) {
         if (call === "add") {
-          assert.equal(store.addAlert(id, JSON.stringify(id), ["journald"]), !alerts.has(id));
+          assert.equal(store.addAlert(id, JSON.stringify(id), takers("journald")), !alerts.has(id));
           if (!alerts.has(id)) outbox.push(`raised ${id}`);
           alerts.set(id, alerts.get(id) ?? false);
         } else if (call === "complete") {
-          store.completeAlert(id, JSON.stringify(id), ["journald"]);
+          store.completeAlert(id, JSON.stringify(id), takers("journald"));
           if (alerts.get(id) === false) outbox.push(`completed ${id}`);
           if (alerts.has(id)) alerts.set(id, true);
         } else if (call === "take") {
@@ -255,7 +256,7 @@ test("openStoreToRead(): sees what the writer committed, before any checkpoint a
   using reader = openStoreToRead(directory);
   assert.deepEqual([...reader.alerts()], []);
   store.transaction(() => {
-    store.addAlert("1", '"1"', ["journald"]);
+    store.addAlert("1", '"1"', takers("journald"));
     assert.deepEqual([...reader.alerts()], [], "not before the commit");
   });
   assert.deepEqual([...reader.alerts()], ['"1"']);
@@ -270,7 +271,7 @@ test("openStoreToRead(): sees what a stopped writer left", (t) => {
   const directory = folder(t);
   {
     using store = new Store(directory, { counters: newCounters() });
-    store.addAlert("1", '"1"', []);
+    store.addAlert("1", '"1"', takers());
   }
   using reader = openStoreToRead(directory);
   assert.deepEqual([...reader.alerts()], ['"1"']);

@@ -1,0 +1,202 @@
+/**
+ * Decides what becomes an alert: what a rule matched, and this host has not seen before. All of its calls but isKnown() and
+ * begin() are made within one transaction with the position in the log: what is told twice is decided twice, alike.
+ */
+import type { Baseline, History, Learn } from "../baseline/baseline.ts";
+import type { Counters } from "../counters.ts";
+import type { Installation } from "../packages/installation.ts";
+import { matchNewParent, newParentRule } from "../rules/new-parent.ts";
+import type { Found, Knowledge, Matched, Step } from "../rules/pass.ts";
+import type { Rule } from "../rules/rule.ts";
+import type { Outputs, Store } from "../store/store.ts";
+import type { AgentDocument, AlertDocument, HostDocument } from "./alert-document.ts";
+import {
+  type AlertContext,
+  ecsAlert,
+  ecsRuleAlert,
+  installationId,
+  summaryAlert,
+  withOutcome,
+} from "./ecs-alert.ts";
+
+export interface JudgeOptions {
+  readonly store: Store;
+  readonly baseline: Baseline;
+  readonly rules: readonly Rule[];
+  readonly outputs: Outputs; // who takes alerts
+  readonly learn: Learn;
+  readonly startMs: number | undefined; // undefined: stored logs, judged by their own time
+  readonly knowledge: Knowledge & { readonly host: () => HostDocument | undefined };
+  readonly agent: AgentDocument;
+  readonly counters: Counters;
+}
+
+/** What bounds the alerts of a rule. */
+type Limited = Pick<Rule, "id" | "maxSignals" | "intervalMs">;
+
+const RULES = "rules"; // where the ids are of those that this state has learned for
+const SAMPLE_MAX = 100; // ids that a summary names
+const nobody: Outputs = { raised: [], completed: [] };
+
+export class Judge {
+  readonly #options: JudgeOptions;
+  readonly #known: ReadonlySet<string>; // rules that this state had before: what lies before its position is decided
+  readonly #ofInstallations: readonly string[];
+  #begun: boolean;
+  /** Whether there may be alerts that a summary has to tell of. */
+  isHolding = true;
+
+  constructor(options: JudgeOptions) {
+    const { store, baseline, rules, learn, startMs } = options;
+    this.#options = options;
+    this.#known = new Set(JSON.parse(store.meta(RULES) ?? "[]") as string[]);
+    this.#ofInstallations = rules.filter(({ on }) => on === "installation").map(({ id }) => id);
+    this.#begun = startMs !== undefined;
+    if (startMs !== undefined && !baseline.begun) baseline.begin(learn, startMs);
+  }
+
+  /** A stored log's first event was read: what is to be learned of it is counted from there. */
+  begin(timeMs: number): void {
+    const { baseline, learn } = this.#options;
+    if (this.#begun || timeMs === 0) return;
+    baseline.begin(learn, learn === "history" ? Number.POSITIVE_INFINITY : timeMs);
+    this.#begun = true;
+  }
+
+  /** Whether a step needs no transaction of its own. */
+  isKnown(step: Step): boolean {
+    if (step.kind === "executed") return true;
+    if (step.kind !== "matched") return false;
+    const { match, timeMs, seen } = step;
+    if (seen && this.#known.has(match.rule.id)) return true;
+    const { baseline } = this.#options;
+    const history = historyOf(step);
+    if (baseline.firstSightings(history, match.terms, timeMs).length > 0) return false;
+    baseline.seeAgain(history, match.terms, timeMs);
+    return true;
+  }
+
+  judge(step: Step): void {
+    if (step.kind === "found") this.#judgeInstallation(step);
+    else if (step.kind === "matched") this.#judgeMatch(step);
+    else if (step.kind === "settled") this.#complete(step.installation);
+  }
+
+  /**
+   * All that there is has been read.
+   * @param waiting those whose outcome may still come: of others' alerts, whose installation is in no log any more, it will not
+   */
+  caughtUp(waiting: readonly Installation[]): void {
+    const { store, rules } = this.#options;
+    const ids = new Set(waiting.flatMap((installation) => this.#alertIds(installation)));
+    for (const id of store.awaiting()) if (!ids.has(id)) this.#completeAlert(id, []);
+    store.setMeta(RULES, JSON.stringify(rules.map(({ id }) => id)));
+  }
+
+  /** Tells of alerts that were held back, in intervals that are over. */
+  summarise(nowMs: number, rule?: string): void {
+    if (!this.isHolding) return;
+    const { store, outputs } = this.#options;
+    for (const { rule: id, signals } of store.heldSignals(nowMs)) {
+      if (rule !== undefined && id !== rule) continue;
+      store.setSignals(id, { ...signals, held: 0, sample: [] });
+      const first = store.alert(signals.sample[0] ?? "");
+      if (first === undefined) continue; // it was let go of, and counted as that
+      const summary = summaryAlert(JSON.parse(first) as AlertDocument, { rule: id, ...signals });
+      store.addAlert(summary.event.id, JSON.stringify(summary), outputs, true);
+    }
+    this.isHolding = store.heldSignals(Number.POSITIVE_INFINITY).length > 0;
+  }
+
+  #judgeInstallation(found: Found): void {
+    const { installation, seen } = found;
+    const { baseline, counters } = this.#options;
+    const { image, timeMs } = installation;
+    const scope = image.exec.node ?? "";
+    const history = { rule: newParentRule.id, scope, historyMs: Number.POSITIVE_INFINITY };
+    const match = matchNewParent(installation);
+    const news = baseline.firstSightings(history, match.terms, timeMs);
+    if (seen || (news.length === 0 && match.unresolved === undefined)) return;
+    baseline.learn(history, news, timeMs);
+    if (baseline.isLearning(timeMs)) counters.alerts_learned += 1;
+    else {
+      const alert = ecsAlert(installation, { ...match, terms: news }, this.#contextOf(found));
+      this.#raise(newParentRule, alert, timeMs, false);
+    }
+  }
+
+  /** What a rule of a file matched. One that this state did not have before learns from what is retained of the past. */
+  #judgeMatch(matched: Matched): void {
+    const { match, subject, timeMs, seen } = matched;
+    const { baseline, counters } = this.#options;
+    const { rule, terms } = match;
+    const history = historyOf(matched);
+    const news = baseline.firstSightings(history, terms, timeMs);
+    const old = terms.filter((term) => !news.includes(term));
+    baseline.seeAgain(history, old, timeMs);
+    if (news.length === 0) return;
+    const isLearned = seen || baseline.isLearning(timeMs);
+    baseline.learn(history, news, timeMs, isLearned);
+    if (isLearned) counters.alerts_learned += 1;
+    else {
+      const alert = ecsRuleAlert(subject, { rule, terms: news }, this.#contextOf(matched));
+      this.#raise(rule, alert, timeMs, subject.kind !== "installation");
+    }
+  }
+
+  /** Above the limit of its rule an alert is stored, and a summary tells of it when the rule's interval is over. */
+  #raise(
+    { id: rule, maxSignals, intervalMs }: Limited,
+    alert: AlertDocument,
+    timeMs: number,
+    isComplete: boolean,
+  ): void {
+    const { store, outputs, counters } = this.#options;
+    this.summarise(timeMs, rule);
+    const last = store.signals(rule);
+    const fromMs = Math.floor(timeMs / intervalMs) * intervalMs;
+    const fresh = { fromMs, untilMs: fromMs + intervalMs, raised: 0, held: 0, sample: [] };
+    const signals = last !== undefined && timeMs < last.untilMs ? last : fresh;
+    const { id } = alert.event;
+    if (signals.raised < maxSignals) {
+      if (!store.addAlert(id, JSON.stringify(alert), outputs, isComplete)) return;
+      store.setSignals(rule, { ...signals, raised: signals.raised + 1 });
+      counters.alerts_raised += 1;
+      return;
+    }
+    const held: AlertDocument = { ...alert, kinwatch: { ...alert.kinwatch, held: true } };
+    if (!store.addAlert(id, JSON.stringify(held), nobody, isComplete)) return;
+    const sample = signals.sample.length < SAMPLE_MAX ? [...signals.sample, id] : signals.sample;
+    store.setSignals(rule, { ...signals, held: signals.held + 1, sample });
+    counters.alerts_held += 1;
+    this.isHolding = true;
+  }
+
+  #complete(installation: Installation): void {
+    for (const id of this.#alertIds(installation)) this.#completeAlert(id, installation.updates);
+  }
+
+  #completeAlert(id: string, updates: Installation["updates"]): void {
+    const { store, outputs } = this.#options;
+    const document = store.awaitsOutcome(id);
+    if (document === undefined) return; // nothing was new about it, or it was completed before a restart
+    const alert = withOutcome(JSON.parse(document) as AlertDocument, updates);
+    store.completeAlert(id, JSON.stringify(alert), alert.kinwatch.held ? nobody : outputs);
+  }
+
+  /** Those that an installation can have, and that await its outcome. */
+  #alertIds(installation: Installation): string[] {
+    return [newParentRule.id, ...this.#ofInstallations].map((rule) => installationId(installation, rule));
+  }
+
+  #contextOf({ ancestors, counters }: Found | Matched): AlertContext {
+    const { knowledge, agent, startMs } = this.#options;
+    const { host, ...others } = knowledge;
+    const nowMs = startMs === undefined ? undefined : Date.now();
+    return { ...others, host: host(), agent, nowMs, ancestors, counters };
+  }
+}
+
+function historyOf({ match: { rule }, subject: { image } }: Matched): History {
+  return { rule: rule.id, scope: image.exec.node ?? "", historyMs: rule.newTerms.historyMs };
+}

@@ -1,0 +1,216 @@
+/**
+ * From observations to what is worth judging: executions are linked to who started them, installations are told, and rules are
+ * asked. Knows nothing of what is new here, and touches nothing but what it was handed.
+ */
+import type { Counters } from "../counters.ts";
+import type { NameUser } from "../events/account-names.ts";
+import { EventBuilder } from "../events/event-builder.ts";
+import type { EventHost } from "../events/event-host.ts";
+import type { ExecEvent, HostEvent } from "../events/exec-event.ts";
+import { PPID_UNKNOWN, unseenExec } from "../events/unseen-exec.ts";
+import type { ReadDetails } from "../lineage/process-details.ts";
+import type { ProcessImage } from "../lineage/process-image.ts";
+import { ProcessTable, type ProcessTableOptions } from "../lineage/process-table.ts";
+import {
+  type Installation,
+  InstallationJoin,
+  type InstallationJoinOptions,
+} from "../packages/installation.ts";
+import type { RpmAliases } from "../packages/rpm-aliases.ts";
+import type { LogPosition, Observation } from "../sources/source.ts";
+import { type RuleSubject, uidChanges } from "./event-fields.ts";
+import type { Asked, Candidates, RuleEngine, RuleMatch } from "./rule-engine.ts";
+
+export interface PassOptions {
+  readonly lineage: ProcessTableOptions;
+  readonly installations: InstallationJoinOptions;
+  readonly rules: RuleEngine;
+  readonly knowledge: Knowledge;
+  readonly counters: Counters;
+}
+
+/** What rules are told of beside the events. */
+export interface Knowledge {
+  readonly host: () => EventHost | undefined; // this host; undefined: stored logs, whose records alone name one
+  readonly provider: string; // the source's name
+  readonly nameUser: NameUser;
+  readonly readDetails: ReadDetails | undefined; // undefined: nobody can tell of a stored log's processes
+}
+
+/** An installation that has just been seen. `ancestors`: as they were at that moment, the parent first. */
+export interface Found {
+  readonly kind: "found";
+  readonly installation: Installation;
+  readonly ancestors: readonly ProcessImage[];
+  readonly counters: Counters; // as they were at that moment
+  readonly seen: boolean; // decided before a restart: only its outcome is still of interest
+}
+
+/** A rule of a file has matched. */
+export interface Matched {
+  readonly kind: "matched";
+  readonly match: RuleMatch;
+  readonly subject: Asked;
+  readonly timeMs: number;
+  readonly ancestors: readonly ProcessImage[];
+  readonly counters: Counters;
+  readonly seen: boolean;
+}
+
+export type Step =
+  | Found
+  | Matched
+  | { readonly kind: "settled"; readonly installation: Installation }
+  | { readonly kind: "executed"; readonly image: ProcessImage; readonly ancestors: readonly ProcessImage[] };
+
+/** From observations to installations. Knows nothing of what is new, and touches nothing but what it was handed. */
+export class Pass {
+  readonly #counters: Counters;
+  readonly #builder: EventBuilder;
+  readonly #processes: ProcessTable;
+  readonly #installations: InstallationJoin;
+  readonly #rules: RuleEngine;
+  readonly #knowledge: Knowledge;
+  readonly #aliases: RpmAliases;
+  readonly #everything: boolean;
+  readonly #came = new WeakMap<Installation, readonly ProcessImage[]>(); // the ancestors of an installation, as it was found
+  beganMs = 0; // the first event's time
+  timeMs = 0; // the latest event's time
+  readonly #given: ExecEvent[] = []; // of the steps given last: whole until those are dealt with
+
+  /** @param everything each execution is a step too, and not only installations */
+  constructor({ lineage, installations, rules, knowledge, counters }: PassOptions, everything = false) {
+    this.#counters = counters;
+    this.#builder = new EventBuilder(counters, !everything);
+    this.#processes = new ProcessTable(lineage, counters);
+    this.#installations = new InstallationJoin(installations, counters);
+    this.#rules = rules;
+    this.#knowledge = knowledge;
+    this.#aliases = installations.aliases;
+    this.#everything = everything;
+  }
+
+  /** The ids of those that are asked. */
+  get rules(): readonly string[] {
+    return this.#rules.rules.map(({ id }) => id);
+  }
+
+  get malformedSamples(): readonly string[] {
+    return this.#builder.malformedSamples;
+  }
+
+  add(observation: Observation): Step[] {
+    for (const exec of this.#given.splice(0)) exec.shrink();
+    const steps: Step[] = [];
+    const seen = observation.kind !== "idle" && observation.seen;
+    this.#builder.add(observation, (event) => this.#take(event, seen, steps));
+    if (observation.kind === "idle")
+      this.#settle(this.#installations.settledAtRest(observation.nowMs), seen, steps);
+    return steps;
+  }
+
+  /** Nothing more will come: all that waits is handed on as it is. */
+  end(): Step[] {
+    const steps: Step[] = [];
+    this.#builder.flush((event) => this.#take(event, false, steps));
+    this.#settle(this.#installations.flush(), false, steps);
+    return steps;
+  }
+
+  /** Where reading must begin again so that nothing is lost. */
+  resumePoint(): LogPosition | undefined {
+    return this.#builder.resumePoint();
+  }
+
+  waiting(): Installation[] {
+    return this.#installations.waiting();
+  }
+
+  #take(event: HostEvent, seen: boolean, steps: Step[]): void {
+    if (this.beganMs === 0) this.beganMs = event.timeMs;
+    if (event.timeMs > this.timeMs) this.timeMs = event.timeMs;
+    // By the events' own time, so that it does not depend on how they were read.
+    if (this.#installations.isDue(event.timeMs))
+      this.#settle(this.#installations.settled(event.timeMs, { name: event.node }), seen, steps);
+    if (event.kind === "boot") {
+      this.#processes.reboot(event.node);
+      return;
+    }
+    let image: ProcessImage;
+    let installation: Installation | undefined;
+    if (event.kind === "exec") {
+      image = this.#processes.add(event);
+      if (this.#everything) {
+        steps.push({ kind: "executed", image, ancestors: this.#processes.ancestors(image) });
+      }
+      const candidates = this.#rules.candidates(image.exec.executable);
+      if (candidates.length > 0) {
+        image = this.#processes.kept(image); // what is found out about it is remembered by its execution
+        this.#matchExecution(image, candidates, seen, steps);
+      }
+      installation = this.#installations.execution(image);
+    } else {
+      const { node, pid, executable, timeMs } = event;
+      image =
+        this.#processes.find(node, pid, executable, timeMs) ??
+        this.#processes.add(unseenExec({ ...event, source: "audit-log", ppid: PPID_UNKNOWN }));
+      installation = this.#installations.update(event, image);
+    }
+    if (installation !== undefined) {
+      const ancestors = this.#processes.ancestors(image); // asks /proc for what it may still know
+      if (image.parent === undefined && image.unresolved !== "none") this.#counters.parents_unresolved += 1;
+      steps.push({ kind: "found", installation, ancestors, counters: { ...this.#counters }, seen });
+      this.#came.set(installation, ancestors);
+      this.#matchInstallation({ kind: "installation", image, installation }, seen, steps);
+    }
+    if (event.kind !== "exec") return;
+    if (this.#everything || installation !== undefined) this.#given.push(image.exec);
+    else image.exec.shrink();
+  }
+
+  #matchExecution(image: ProcessImage, candidates: Candidates, seen: boolean, steps: Step[]): void {
+    for (const kind of ["exec", "uid_change"] as const) {
+      if (kind === "uid_change" && !uidChanges(image)) continue;
+      const subject = { kind, image, installation: undefined };
+      for (const match of this.#rules.match(candidates, this.#subjectOf(subject))) {
+        this.#given.push(image.exec);
+        this.#matched(match, subject, image.exec.timeMs, seen, steps);
+      }
+    }
+  }
+
+  #matchInstallation(subject: Asked & { installation: Installation }, seen: boolean, steps: Step[]): void {
+    for (const match of this.#rules.matchInstallation(this.#subjectOf(subject)))
+      this.#matched(match, subject, subject.installation.timeMs, seen, steps);
+  }
+
+  #matched(match: RuleMatch, subject: Asked, timeMs: number, seen: boolean, steps: Step[]): void {
+    const ancestors = this.#ancestorsOf(subject);
+    steps.push({ kind: "matched", match, subject, timeMs, ancestors, counters: { ...this.#counters }, seen });
+    if (!match.complete) this.#counters.terms_truncated += 1;
+  }
+
+  #settle(settled: readonly Installation[], seen: boolean, steps: Step[]): void {
+    for (const installation of settled) {
+      steps.push({ kind: "settled", installation });
+      this.#matchInstallation({ kind: "outcome", image: installation.image, installation }, seen, steps);
+    }
+  }
+
+  #subjectOf(subject: Asked): RuleSubject {
+    const { host, provider, nameUser, readDetails } = this.#knowledge;
+    return {
+      ...subject,
+      ancestors: () => this.#ancestorsOf(subject),
+      host: host(),
+      provider,
+      aliases: this.#aliases,
+      nameUser,
+      readDetails,
+    } as RuleSubject; // an installation's kinds have one, the others do not
+  }
+
+  #ancestorsOf({ image, installation }: Asked): readonly ProcessImage[] {
+    return (installation && this.#came.get(installation)) ?? this.#processes.ancestors(image);
+  }
+}
