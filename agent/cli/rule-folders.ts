@@ -67,7 +67,7 @@ function findInFolder(path: string): FoundRules {
   return { ...found, mistakes: [...found.mistakes, remarkOf(path, error)] };
 }
 
-function findFile(path: string): FoundRules {
+export function findFile(path: string): FoundRules {
   try {
     return { files: [{ path, bytes: readTrustedFile(path, bytesMax, use), builtIn: false }], mistakes: [] };
   } catch (error) {

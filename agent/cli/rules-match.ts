@@ -43,7 +43,7 @@ Examples:
     ${kinwatch} events --all --format ndjson audit.log |
       ${kinwatch} rules match --rule my.toml
   Of events that Elastic's sensor wrote:
-    ${kinwatch} rules match --rule my.toml --format ndjson events.ndjson
+    ${kinwatch} rules match --rule my.toml events.ndjson
 
 Answers are one a line in the order of the events (ndjson):
   match   does the query match
