@@ -2,7 +2,8 @@
 import { Command } from "commander";
 import { printable } from "../printable.ts";
 import type { Rule } from "../rules/rule.ts";
-import { type RuleRemark, type RuleSet, readRules } from "../rules/rule-file.ts";
+import { type RuleSet, readRules } from "../rules/rule-file.ts";
+import type { RuleRemark } from "../rules/rule-mistakes.ts";
 import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, type Format, textFirst } from "./format.ts";
 import { builtInRules, type FoundRules, findConfigured, findRules, isSameFile } from "./rule-folders.ts";
