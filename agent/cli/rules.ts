@@ -1,7 +1,7 @@
 /** `kinwatch rules`: what is asked of events. Each of its commands has a file of its own. */
 import { Command } from "commander";
 import { kinwatch } from "./checkout.ts";
-import { loadRule, rulesCheckCommand } from "./rules-check.ts";
+import { rulesCheckCommand } from "./rules-check.ts";
 import { rulesMatchCommand } from "./rules-match.ts";
 import { rulesNewCommand } from "./rules-new.ts";
 import { rulesListCommand, rulesShowCommand } from "./rules-show.ts";
@@ -12,7 +12,7 @@ export function rulesCommand(): Command {
     .addCommand(rulesListCommand(), { isDefault: true })
     .addCommand(rulesShowCommand())
     .addCommand(rulesCheckCommand())
-    .addCommand(rulesMatchCommand(loadRule))
+    .addCommand(rulesMatchCommand())
     .addCommand(rulesNewCommand())
     .addHelpText(
       "after",
