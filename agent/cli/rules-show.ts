@@ -85,7 +85,7 @@ function list(options: Options): void {
     process.stdout.write(`${line}\n`);
   }
   if (refused > 0)
-    process.stderr.write(`kinwatch: ${refused} rule files are refused; ${kinwatch} rules check says why\n`);
+    process.stderr.write(`kinwatch: rule files refused: ${refused}; ${kinwatch} rules check says why\n`);
 }
 
 function show(what: string, options: Options): void {

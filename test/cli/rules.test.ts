@@ -110,7 +110,7 @@ test("rules list: all that are asked, with an id that rules show takes", async (
     /^package- {2}medium {4}never {2}built-in {2}Package installed by a new parent$/,
   );
   assert.match(lines.at(-1) ?? "", /^0d3f2f8e {2}low {7}5d {5}a\.toml {4}Tool run by an unusual parent$/);
-  assert.match(stderr, /1 rule files are refused; .*rules check says why/);
+  assert.match(stderr, /rule files refused: 1; .*rules check says why/);
   for (const line of [lines[0], lines[1], lines.at(-1)]) {
     const { stdout: page } = await kinwatch(["rules", "show", "--config", config, line?.split(" ")[0] ?? ""]);
     assert.equal(page.split("\n")[0], line?.split(/ {2,}/).at(-1));
