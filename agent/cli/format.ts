@@ -9,6 +9,13 @@ export function formatOption(): Option {
   return new Option("--format <format>", "pretty on a terminal, else ndjson").choices(["pretty", "ndjson"]);
 }
 
+/** Where a line is for a person also in a pipe: what is wrong with a file, a guide. */
+export function textFirst(): Option {
+  return new Option("--format <format>", "for people, or for programs")
+    .choices(["pretty", "ndjson"])
+    .default("pretty");
+}
+
 export function formatOf(asked: Format | undefined): Format {
   return asked ?? (process.stdout.isTTY ? "pretty" : "ndjson");
 }

@@ -7,7 +7,8 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { KinwatchError } from "../errors.ts";
 import { printable } from "../printable.ts";
-import { type RuleFile, type RuleRemark, type RuleSet, readRules } from "../rules/rule-file.ts";
+import { type RuleFile, type RuleSet, readRules } from "../rules/rule-file.ts";
+import type { RuleRemark } from "../rules/rule-mistakes.ts";
 import { isMissing, readTrustedFile, readTrustedFolder, type TrustedUse } from "../trusted-file.ts";
 
 export interface FoundRules {
@@ -67,7 +68,7 @@ function findInFolder(path: string): FoundRules {
   return { ...found, mistakes: [...found.mistakes, remarkOf(path, error)] };
 }
 
-function findFile(path: string): FoundRules {
+export function findFile(path: string): FoundRules {
   try {
     return { files: [{ path, bytes: readTrustedFile(path, bytesMax, use), builtIn: false }], mistakes: [] };
   } catch (error) {

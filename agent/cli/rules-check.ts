@@ -1,16 +1,16 @@
 /** `kinwatch rules check`: would the daemon take these rules, and if not, where and why not. */
-import { Command, Option } from "commander";
-import { KinwatchError } from "../errors.ts";
+import { Command } from "commander";
 import { printable } from "../printable.ts";
 import type { Rule } from "../rules/rule.ts";
-import { type RuleRemark, type RuleSet, readRules } from "../rules/rule-file.ts";
+import { type RuleSet, readRules } from "../rules/rule-file.ts";
+import type { RuleRemark } from "../rules/rule-mistakes.ts";
 import { kinwatch } from "./checkout.ts";
-import { endWhenReaderLeaves } from "./format.ts";
+import { endWhenReaderLeaves, type Format, textFirst } from "./format.ts";
 import { builtInRules, type FoundRules, findConfigured, findRules, isSameFile } from "./rule-folders.ts";
 import { configOption, readSettings, type SettingsOptions } from "./settings.ts";
 
 interface Options extends SettingsOptions {
-  readonly format: "pretty" | "ndjson";
+  readonly format: Format;
 }
 
 const PATH_MAX = 4_096;
@@ -21,18 +21,15 @@ export function rulesCheckCommand(): Command {
   return new Command("check")
     .description("would these rule files load: a line each, ok or what is wrong")
     .argument("[paths...]", "files, and folders of *.toml; none: rules.directories")
-    .addOption(
-      new Option("--format <format>", "for people, or for programs")
-        .choices(["pretty", "ndjson"])
-        .default("pretty"),
-    )
+    .addOption(textFirst())
     .addOption(configOption())
     .addHelpText(
       "after",
       `
 Examples:
   Before a file goes where the daemon finds it:
-    ${kinwatch} rules check my.toml && cp my.toml /etc/kinwatch/rules.d/
+    ${kinwatch} rules check my.toml &&
+      cp my.toml /etc/kinwatch/rules.d/
   Which of Elastic's rules can be served here, and why are the others not?
     ${kinwatch} rules check detection-rules/rules/linux
 
@@ -55,25 +52,6 @@ export function checkRules({ files, mistakes }: FoundRules): RuleSet {
     rules: set.rules.filter(({ source }) => !source.builtIn),
     mistakes: [...mistakes, ...set.mistakes],
   };
-}
-
-/** @throws KinwatchError with the first thing that is wrong with the file */
-export function loadRule(path: string): Rule {
-  const { rules, mistakes } = checkRules(findRules([path]));
-  const [mistake, ...more] = mistakes;
-  if (mistake !== undefined) {
-    const place = mistake.position && ` line ${mistake.position.line}, column ${mistake.position.column}:`;
-    const what = `Cannot use ${printable(path, PATH_MAX)}:${place ?? ""} ${mistake.text.replace(/\.$/, "")}`;
-    const rest = more.length === 0 ? "" : `, which has ${more.length} more mistakes`;
-    throw new KinwatchError(mistake.code, what, `Correct it${rest}: ${kinwatch} rules check tells all`);
-  }
-  const [rule] = rules;
-  if (rule !== undefined) return rule;
-  throw new KinwatchError(
-    "KW_RULE_UNREADABLE",
-    `There is no rule in ${printable(path, PATH_MAX)}`,
-    "Name a file",
-  );
 }
 
 function check(paths: readonly string[], options: Options): void {

@@ -13,6 +13,7 @@ import { readRules } from "../rules/rule-file.ts";
 import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption, print } from "./format.ts";
 import { type InputLine, inputLines } from "./input-lines.ts";
+import { remarkLine } from "./rules-check.ts";
 
 interface Options {
   readonly rule: string;
@@ -43,7 +44,7 @@ Examples:
     ${kinwatch} events --all --format ndjson audit.log |
       ${kinwatch} rules match --rule my.toml
   Of events that Elastic's sensor wrote:
-    ${kinwatch} rules match --rule my.toml --format ndjson events.ndjson
+    ${kinwatch} rules match --rule my.toml events.ndjson
 
 Answers are one a line in the order of the events (ndjson):
   match   does the query match
@@ -93,10 +94,7 @@ async function match(paths: readonly string[], options: Options): Promise<void> 
 function readRule(path: string): Rule | undefined {
   const file = { path, bytes: readBytes(path), builtIn: false };
   const { rules, mistakes, warnings } = readRules([file], "documents");
-  for (const { position, code, text } of [...mistakes, ...warnings]) {
-    const place = position === undefined ? "" : `:${position.line}:${position.column}`;
-    process.stderr.write(`kinwatch: ${printable(path, SHOWN_MAX)}${place}: ${code}: ${text}\n`);
-  }
+  for (const remark of [...mistakes, ...warnings]) process.stderr.write(`kinwatch: ${remarkLine(remark)}\n`);
   return rules[0];
 }
 

@@ -10,10 +10,10 @@ import { newParentRule } from "../rules/new-parent.ts";
 import type { Rule } from "../rules/rule.ts";
 import { historyText, rulePage } from "../rules/rule-page.ts";
 import { kinwatch } from "./checkout.ts";
-import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
+import { endWhenReaderLeaves, type Format, formatOf, formatOption, textFirst } from "./format.ts";
 import { markdownText } from "./markdown-text.ts";
-import { loadRules } from "./rule-folders.ts";
-import { loadRule } from "./rules-check.ts";
+import { findFile, loadRules } from "./rule-folders.ts";
+import { checkRules, remarkLine } from "./rules-check.ts";
 import { configOption, readSettings, type SettingsOptions } from "./settings.ts";
 
 interface Options extends SettingsOptions {
@@ -36,7 +36,7 @@ export function rulesShowCommand(): Command {
   return new Command("show")
     .description("all of one, with the guide: what to ask, what to do")
     .argument("<rule>", "its id, the beginning of it, or a file")
-    .addOption(formatOption())
+    .addOption(textFirst())
     .addOption(configOption())
     .addHelpText(
       "after",
@@ -45,7 +45,9 @@ Examples:
   What to do with an alert, by its rule.id:
     ${kinwatch} rules show package-installed-by-new-parent
   A file that is not loaded yet:
-    ${kinwatch} rules show ./my.toml`,
+    ${kinwatch} rules show ./my.toml
+
+Exit code 2: there is no such rule, or the file is refused.`,
     )
     .action(show);
 }
@@ -83,16 +85,16 @@ function list(options: Options): void {
     process.stdout.write(`${line}\n`);
   }
   if (refused > 0)
-    process.stderr.write(`kinwatch: ${refused} rule files are refused; ${kinwatch} rules check says why\n`);
+    process.stderr.write(`kinwatch: rule files refused: ${refused}; ${kinwatch} rules check says why\n`);
 }
 
 function show(what: string, options: Options): void {
   endWhenReaderLeaves(process.stdout);
-  const rule = /\/|\.toml$/.test(what) ? listed(loadRule(what)) : ruleOfId(what, options);
+  const rule = /\/|\.toml$/.test(what) ? ruleInFile(what) : ruleOfId(what, options);
+  if (rule === undefined) return;
   const { width, colour } = textOptions(process.stdout);
-  const isPretty = (options.format ?? "pretty") === "pretty"; // a guide in a pager is for a person too
   process.stdout.write(
-    isPretty
+    options.format === "pretty"
       ? markdownText(rule.page(), { width: Math.min(width, WIDTH_MAX), colour })
       : `${JSON.stringify(rule.document)}\n`,
   );
@@ -108,6 +110,14 @@ function ruleOfId(id: string, options: Options): Listed {
     `${found.length === 0 ? "No rule has" : "More than one rule has"} an id that begins with ${printable(id, 100)}`,
     `See ${kinwatch} rules list`,
   );
+}
+
+/** undefined: it has told why. */
+function ruleInFile(path: string): Listed | undefined {
+  const { rules, mistakes } = checkRules(findFile(path));
+  for (const mistake of mistakes) process.stderr.write(`${remarkLine(mistake)}\n`);
+  if (mistakes.length > 0) process.exitCode = 2;
+  return rules[0] && listed(rules[0]);
 }
 
 function allRules(options: Options): { readonly rules: readonly Listed[]; readonly refused: number } {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type RuleRemark, readRules } from "../../agent/rules/rule-file.ts";
+import { readRules } from "../../agent/rules/rule-file.ts";
+import type { RuleRemark } from "../../agent/rules/rule-mistakes.ts";
 import { fileOf, goodRule, read } from "../helpers/rules.ts";
 
 /** The good file with one piece of it replaced. */
