@@ -40,7 +40,13 @@ export async function watch(options: FlowOptions): Promise<void> {
   const { source, store, delivery, counters, startMs } = options;
   const pass = new Pass(options);
   const baseline = new Baseline(store);
-  const judge = new Judge({ ...options, baseline, outputs: delivery.takers, rules: options.rules.rules });
+  const judge = new Judge({
+    ...options,
+    baseline,
+    outputs: delivery.takers,
+    rules: options.rules.rules,
+    nowMs: () => (startMs === undefined ? undefined : Date.now()),
+  });
   let committed: LogPosition | undefined;
   let committedAtMs = performance.now();
   let behind = true;
@@ -111,7 +117,10 @@ export async function watch(options: FlowOptions): Promise<void> {
   judge.begin(pass.beganMs);
   const lastMs = startMs === undefined ? Number.POSITIVE_INFINITY : pass.timeMs;
   await persist(() => commit(last, seen && startMs !== undefined, lastMs));
-  if (startMs === undefined) baseline.endHistory(pass.timeMs);
+  if (startMs === undefined) {
+    store.transaction(() => judge.caughtUp([]));
+    baseline.endHistory(pass.timeMs);
+  }
   delivery.begin(true);
   await delivery.finish(startMs === undefined ? undefined : FINISH_MS);
   if (broken !== undefined) throw broken;

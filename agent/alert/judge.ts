@@ -29,6 +29,7 @@ export interface JudgeOptions {
   readonly knowledge: Knowledge & { readonly host: () => HostDocument | undefined };
   readonly agent: AgentDocument;
   readonly counters: Counters;
+  readonly nowMs: () => number | undefined; // when it is decided; undefined: a stored log, when it happened
 }
 
 /** What bounds the alerts of a rule. */
@@ -190,10 +191,8 @@ export class Judge {
   }
 
   #contextOf({ ancestors, counters }: Found | Matched): AlertContext {
-    const { knowledge, agent, startMs } = this.#options;
-    const { host, ...others } = knowledge;
-    const nowMs = startMs === undefined ? undefined : Date.now();
-    return { ...others, host: host(), agent, nowMs, ancestors, counters };
+    const { knowledge, agent, nowMs } = this.#options;
+    return { ...knowledge, host: knowledge.host(), agent, nowMs: nowMs(), ancestors, counters };
   }
 }
 

@@ -3,7 +3,7 @@ import type { Config } from "../config.ts";
 import { printable } from "../printable.ts";
 import { gapsOf, type SourceName } from "../rules/field-sources.ts";
 import type { Rule } from "../rules/rule.ts";
-import type { RuleRemark } from "../rules/rule-file.ts";
+import type { RuleRemark } from "../rules/rule-mistakes.ts";
 import { loadRules } from "./rule-folders.ts";
 
 /** @param tell is told a line for each file that is refused, and each rule that will see less than it asks for */
