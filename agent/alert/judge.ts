@@ -145,14 +145,19 @@ export class Judge {
     }
   }
 
-  /** Above the limit of its rule an alert is stored, and a summary tells of it when the rule's interval is over. */
+  /** Above the limit of its rule a live alert is stored, and a summary tells of it when the rule's interval is over. */
   #raise(
     { id: rule, maxSignals, intervalMs }: Limited,
     alert: AlertDocument,
     timeMs: number,
     isComplete: boolean,
   ): void {
-    const { store, outputs, counters } = this.#options;
+    const { store, outputs, counters, startMs } = this.#options;
+    if (startMs === undefined) {
+      if (store.addAlert(alert.event.id, JSON.stringify(alert), outputs, isComplete))
+        counters.alerts_raised += 1;
+      return; // who looks back wants to see all
+    }
     this.summarise(timeMs, rule);
     const last = store.signals(rule);
     const fromMs = Math.floor(timeMs / intervalMs) * intervalMs;

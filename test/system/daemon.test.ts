@@ -14,6 +14,7 @@ import { type AuditHost, needsAuditHost, startAuditHost } from "../helpers/audit
 import { startJournald } from "../helpers/journald.ts";
 import { program, type Running, startKinwatch } from "../helpers/kinwatch.ts";
 import { asPlainUser, needs } from "../helpers/real-parts.ts";
+import { rulesOff } from "../helpers/rules-off.ts";
 import { ScratchRpm } from "../helpers/scratch-rpm.ts";
 
 const skip = needsAuditHost() || needs("rpm", "rpmbuild");
@@ -30,7 +31,7 @@ class Daemon {
     mkdirSync(this.folder, { mode: 0o700, recursive: true });
     writeFileSync(
       this.config,
-      `[source]\naudit_log = "${host.logFile}"\n[state]\ndirectory = "state"\n[output.journald]\nenabled = ${journald}\n` +
+      `${rulesOff}\n[source]\naudit_log = "${host.logFile}"\n[state]\ndirectory = "state"\n[output.journald]\nenabled = ${journald}\n` +
         `[output.stdout]\nenabled = true\nformat = "ndjson"\n`,
       { mode: 0o600 },
     );

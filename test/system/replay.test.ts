@@ -3,12 +3,13 @@
  * over rotated files, and kills at random moments. Needs nothing of this host.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { AlertDocument, ExecutionDocument } from "../../agent/alert/alert-document.ts";
 import { kinwatch, type RunOptions } from "../helpers/kinwatch.ts";
+import { rulesOff } from "../helpers/rules-off.ts";
 import { seededRandom } from "../helpers/seeded-random.ts";
 import type { Image } from "../helpers/truth-kernel.ts";
 import { type Truth, type TruthInstall, writeTruthLog } from "../helpers/truth-log.ts";
@@ -21,6 +22,8 @@ const folder = mkdtempSync(join(tmpdir(), "kinwatch-replay-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 const seed = Number(process.env["KINWATCH_SEED"] ?? Date.now() % 1e6); // of the moments; the log is always the same
+const config = join(folder, "kinwatch.toml");
+writeFileSync(config, rulesOff, { mode: 0o600 });
 let truth: Truth;
 let events: readonly ExecutionDocument[];
 
@@ -117,7 +120,8 @@ test(`kinwatch replay --state: ${KILLS} kills lose and change no alert (KINWATCH
       for (let kills = 0; ; kills += 1) {
         const killAfterMs = usualMs * (0.2 + random());
         const last = kills === KILLS_OF_A_STATE || counts.kills >= KILLS;
-        const args = ["replay", "--learn", "none", "--format", "ndjson", "--state", state, ...files];
+        const how = ["--config", config, "--learn", "none", "--format", "ndjson", "--state", state];
+        const args = ["replay", ...how, ...files];
         const { status, stdout, stderr } = await kinwatch(args, last ? {} : { killAfterMs });
         outputs.push(stdout);
         if (status !== null) {
@@ -209,7 +213,8 @@ function parentOf({ process: { parent }, kinwatch: { ancestry } }: ExecutionDocu
 }
 
 async function replay(files: readonly string[], options: readonly string[] = []): Promise<string> {
-  return (await ended(["replay", "--learn", "none", "--format", "ndjson", ...options, ...files])).stdout;
+  const args = ["replay", "--config", config, "--learn", "none", "--format", "ndjson"];
+  return (await ended([...args, ...options, ...files])).stdout;
 }
 
 async function ended(args: readonly string[], options: RunOptions = {}) {
