@@ -93,7 +93,7 @@ async function replay(files: readonly string[], options: Options): Promise<void>
       throw error;
     },
   });
-  const rules = activeRules(config.rules, source.name, (remark) => progress.say(remark));
+  const rules = new RuleEngine(activeRules(config.rules, source.name, (line) => progress.say(line)));
   await watch({
     source,
     store,
@@ -103,7 +103,9 @@ async function replay(files: readonly string[], options: Options): Promise<void>
     startMs: undefined,
     lineage: { processesMax: config.lineage.processes_max, readProcess: undefined },
     installations: { aliases: shippedAliases, isGone: undefined },
-    rules: new RuleEngine(rules),
+    rules: () => rules,
+    past: undefined,
+    renewed: () => {},
     knowledge: {
       host: () => undefined,
       provider: source.name,

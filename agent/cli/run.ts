@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isatty } from "node:tty";
 import { Command } from "commander";
 import packageFile from "../../package.json" with { type: "json" };
 import type { AgentDocument } from "../alert/alert-document.ts";
@@ -21,13 +22,13 @@ import { terminalOutput } from "../outputs/terminal.ts";
 import { UnblockedFile } from "../outputs/unblocked-file.ts";
 import { writeBeside } from "../outputs/write.ts";
 import { readRpmAliases } from "../packages/popt-files.ts";
-import { RuleEngine } from "../rules/rule-engine.ts";
 import { readProcDetails } from "../sources/proc-details.ts";
 import { isAlive, readProcEntry } from "../sources/proc-entry.ts";
 import { Store } from "../store/store.ts";
-import { activeRules } from "./active-rules.ts";
 import { kinwatch } from "./checkout.ts";
-import { openSource } from "./open-source.ts";
+import { LiveRules } from "./live-rules.ts";
+import { openPast, openSource } from "./open-source.ts";
+import { RuleWatch } from "./rule-watch.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 
 const STATE_RETRY_MS = 1_000;
@@ -54,6 +55,9 @@ It reads the audit log where that records executions, else /proc, and says which
 and why. What can be done about it is told by:
     ${kinwatch} check
 
+Rule files that change are read again within a second; at SIGHUP too. A broken
+edit is told, and leaves all rules as they are.
+
 It ends at SIGTERM or Ctrl-C. Exit code 2: it could not start, or its state is
 damaged; 3: this host cannot be watched.`,
     )
@@ -65,6 +69,14 @@ async function run(options: SettingsOptions): Promise<void> {
   const config = readSettings(options);
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+  let reload = () => {};
+  process.on(
+    "SIGHUP",
+    whenTerminalStays(
+      () => reload(),
+      () => stop.abort(),
+    ),
+  );
   const counters = newCounters();
   const write = writeLog(counters);
   const log = openLog({ level: "info", ...(write === undefined ? {} : { write }) });
@@ -85,8 +97,9 @@ async function run(options: SettingsOptions): Promise<void> {
     slowMs: SLOW_MS,
   });
   const users = new UserNames();
-  const rules = activeRules(config.rules, source.name, (remark) => log.warn(remark));
-  log.info(`${rules.length + 1} rules are asked`);
+  const rules = new LiveRules(config.rules, source.name, log);
+  reload = () => rules.reload(true);
+  await using _ = new RuleWatch({ directories: config.rules.directories, look: () => rules.reload() });
   let ready = false;
   await watch({
     source,
@@ -105,7 +118,9 @@ async function run(options: SettingsOptions): Promise<void> {
       aliases: readRpmAliases("/", "/root"),
       isGone: ({ exec }) => isThisHost(exec.node) && !isAlive(exec.pid, exec.timeMs),
     },
-    rules: new RuleEngine(rules),
+    rules: () => rules.engine,
+    past: openPast(source, config.source, stop.signal),
+    renewed: (newcomers, taught) => rules.tellLesson(newcomers, taught),
     knowledge: {
       host: readHostFacts,
       provider: source.name,
@@ -127,6 +142,12 @@ async function run(options: SettingsOptions): Promise<void> {
   });
   log.info("stopped");
   log.flush();
+}
+
+/** A hangup means: read your files again. Unless it means what it says: the terminal that somebody looks on at was closed. */
+function whenTerminalStays(stays: () => void, gone: () => void): () => void {
+  const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+  return () => (terminals.every((fd) => isatty(fd)) ? stays() : gone());
 }
 
 /** An alert that nobody takes would keep us alive. */
