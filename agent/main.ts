@@ -102,7 +102,8 @@ export async function watch(options: FlowOptions): Promise<void> {
       if (observation.kind === "idle") {
         // A log that is away for a moment has not said yet what became of them.
         const read = counters.records_read > 0 || source.name !== "audit-log";
-        if (behind && read) await persist(() => store.transaction(() => judge.caughtUp(pass.waiting())));
+        if (behind && read)
+          await persist(() => store.transaction(() => judge.caughtUp(pass.waiting(), nowMs)));
         behind &&= !read;
         options.caughtUp();
       }
@@ -118,7 +119,7 @@ export async function watch(options: FlowOptions): Promise<void> {
   const lastMs = startMs === undefined ? Number.POSITIVE_INFINITY : pass.timeMs;
   await persist(() => commit(last, seen && startMs !== undefined, lastMs));
   if (startMs === undefined) {
-    store.transaction(() => judge.caughtUp([]));
+    store.transaction(() => judge.caughtUp([], pass.timeMs));
     baseline.endHistory(pass.timeMs);
   }
   delivery.begin(true);

@@ -87,10 +87,11 @@ export class Judge {
    * All that there is has been read.
    * @param waiting those whose outcome may still come: of others' alerts, whose installation is in no log any more, it will not
    */
-  caughtUp(waiting: readonly Installation[]): void {
+  caughtUp(waiting: readonly Installation[], nowMs: number): void {
     const { store, rules } = this.#options;
     const ids = new Set(waiting.flatMap((installation) => this.#alertIds(installation)));
     for (const id of store.awaiting()) if (!ids.has(id)) this.#completeAlert(id, []);
+    this.summarise(nowMs);
     store.setMeta(RULES, JSON.stringify(rules.map(({ id }) => id)));
   }
 

@@ -90,11 +90,6 @@ export class Pass {
     this.#everything = everything;
   }
 
-  /** The ids of those that are asked. */
-  get rules(): readonly string[] {
-    return this.#rules.rules.map(({ id }) => id);
-  }
-
   get malformedSamples(): readonly string[] {
     return this.#builder.malformedSamples;
   }
@@ -138,6 +133,7 @@ export class Pass {
     }
     let image: ProcessImage;
     let installation: Installation | undefined;
+    let isMatched = false;
     if (event.kind === "exec") {
       image = this.#processes.add(event);
       if (this.#everything) {
@@ -146,7 +142,7 @@ export class Pass {
       const candidates = this.#rules.candidates(image.exec.executable);
       if (candidates.length > 0) {
         image = this.#processes.kept(image); // what is found out about it is remembered by its execution
-        this.#matchExecution(image, candidates, seen, steps);
+        isMatched = this.#matchExecution(image, candidates, seen, steps);
       }
       installation = this.#installations.execution(image);
     } else {
@@ -164,19 +160,21 @@ export class Pass {
       this.#matchInstallation({ kind: "installation", image, installation }, seen, steps);
     }
     if (event.kind !== "exec") return;
-    if (this.#everything || installation !== undefined) this.#given.push(image.exec);
+    if (this.#everything || isMatched || installation !== undefined) this.#given.push(image.exec);
     else image.exec.shrink();
   }
 
-  #matchExecution(image: ProcessImage, candidates: Candidates, seen: boolean, steps: Step[]): void {
+  #matchExecution(image: ProcessImage, candidates: Candidates, seen: boolean, steps: Step[]): boolean {
+    let isMatched = false;
     for (const kind of ["exec", "uid_change"] as const) {
       if (kind === "uid_change" && !uidChanges(image)) continue;
       const subject = { kind, image, installation: undefined };
       for (const match of this.#rules.match(candidates, this.#subjectOf(subject))) {
-        this.#given.push(image.exec);
         this.#matched(match, subject, image.exec.timeMs, seen, steps);
+        isMatched = true;
       }
     }
+    return isMatched;
   }
 
   #matchInstallation(subject: Asked & { installation: Installation }, seen: boolean, steps: Step[]): void {
