@@ -14,7 +14,7 @@ import { RuleEngine } from "../../agent/rules/rule-engine.ts";
 import { readRules } from "../../agent/rules/rule-file.ts";
 import type { Observation } from "../../agent/sources/source.ts";
 import { Store } from "../../agent/store/store.ts";
-import { execution, type Written } from "../events/kernel-writer.ts";
+import { execution } from "../events/kernel-writer.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kinwatch-lines-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -69,23 +69,36 @@ interface Start {
   readonly parent: string;
   readonly args?: readonly string[];
   readonly executable?: string;
+  readonly uidBefore?: number; // it ran something else before, as this user
   readonly seen?: boolean; // lies before the stored position
 }
 
 let serial = 0;
 
 /** A parent, and what it starts. */
-function records({
-  atMs,
-  parent,
-  executable = "/usr/bin/curl",
-  args = ["curl", "https://example.org"],
-}: Start): string {
-  serial += 2;
-  const common = { timeMs: atMs, uid: 0 } satisfies Partial<Written>;
+function records(start: Start): string {
+  const {
+    atMs,
+    parent,
+    executable = "/usr/bin/curl",
+    args = ["curl", "https://example.org"],
+    uidBefore,
+  } = start;
+  serial += 3;
+  const pid = 10_000 + serial;
+  const child = { timeMs: atMs, pid: pid + 1, ppid: pid };
   const lines = [
-    ...execution({ ...common, serial, pid: serial, ppid: 1, executable: parent, args: [parent] }),
-    ...execution({ ...common, serial: serial + 1, pid: serial + 1, ppid: serial, executable, args }),
+    ...execution({ timeMs: atMs, uid: 0, serial, pid, ppid: 1, executable: parent, args: [parent] }),
+    ...(uidBefore === undefined
+      ? []
+      : execution({
+          ...child,
+          serial: serial + 1,
+          uid: uidBefore,
+          executable: "/usr/bin/sudo",
+          args: ["sudo"],
+        })),
+    ...execution({ ...child, serial: serial + 2, uid: 0, executable, args }),
   ];
   return lines.map((line) => `${line}\n`).join("");
 }
@@ -305,7 +318,12 @@ test("new_terms: only what matches is history", async () => {
 
 test("new_terms: uid_change is asked of a process that changes its user", async () => {
   const rules = engine(ruleText({ query: "event.action:uid_change and process.name:curl" }));
-  assert.deepEqual((await run({ rules, starts: [at(0, "/a")] })).alerts, []);
+  const starts = [at(0, "/a"), { ...at(1, "/b"), uidBefore: 0 }, { ...at(2, "/c"), uidBefore: 1_000 }];
+  const { alerts } = await run({ rules, starts });
+  assert.deepEqual(
+    alerts.map(({ event, kinwatch }) => [event.action, event.type, kinwatch.new_terms[0]?.value]),
+    [["uid_change", ["change"], ["/c"]]],
+  );
 });
 
 const many = (count: number, day: number) =>
