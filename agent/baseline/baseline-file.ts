@@ -1,7 +1,7 @@
 /**
- * A baseline on its way to other hosts: JSON lines. The first says what it is, then comes a term each, and the last is the SHA-256
- * of all bytes before it, which tells damage, not malice: who can change the file can change that line too. Times are RFC 3339,
- * UTC. docs/baseline.md describes it for people.
+ * A baseline on its way to other hosts: JSON lines. The first says what it is, then comes a term each, and the last has the
+ * SHA-256 of all bytes before it, which tells damage, not malice: who can change the file can change that line too. Times are
+ * RFC 3339, UTC. docs/baseline.md describes it for people.
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
@@ -12,7 +12,8 @@ import type { StoredTerm } from "./stored-term.ts";
 export interface BaselineOrigin {
   readonly host: string;
   readonly exported: string; // when
-  readonly rules: readonly { readonly id: string; readonly version?: string | undefined }[]; // of these terms; without a version: not loaded there
+  /** Of these terms. Without a version: not loaded there. */
+  readonly rules: readonly { readonly id: string; readonly version?: string | undefined }[];
 }
 
 export interface BaselineFile extends BaselineOrigin {

@@ -74,7 +74,7 @@ export class Baseline {
     return timeMs <= (this.#untilMs ?? 0);
   }
 
-  /** Asked before each decision, or some: whether what is held here of the store is still so. */
+  /** To be called before what came next is decided: another process may have struck out what is held here as known. */
   refresh(): void {
     if (!this.#store.isChangedByOthers()) return;
     this.#known.clear();

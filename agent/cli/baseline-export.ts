@@ -27,9 +27,8 @@ Examples:
   Look through it, then let other hosts know what this one knows:
     ${kinwatch} baseline list
     ${kinwatch} baseline export golden.jsonl
-  Straight to another host:
-    ${kinwatch} baseline export - |
-      ssh web-02 kinwatch baseline import -
+  Only what came up in the last week, packed:
+    ${kinwatch} baseline export --since 7d - | gzip >week.gz
 
 Exit code 2: it could not be written; a file of that name is as it was.`,
     )

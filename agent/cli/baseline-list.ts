@@ -69,7 +69,9 @@ async function list(options: Options): Promise<void> {
   const isPretty = formatOf(options.format) === "pretty";
   const { width } = textOptions(process.stdout);
   let heading: string | undefined;
+  let listed = 0;
   for (const term of terms.list(filterOf(options, rules, terms))) {
+    listed += 1;
     if (!isPretty) await print(`${JSON.stringify({ id: termId(term), ...termDocument(term) })}\n`);
     else {
       const own = headingOf(term, rules);
@@ -79,10 +81,8 @@ async function list(options: Options): Promise<void> {
       heading = own;
     }
   }
-  if (isPretty && heading === undefined) {
-    const what = isSelective(options) ? "no such term was seen" : "nothing was seen";
-    process.stderr.write(`kinwatch: ${what} so far\n`);
-  }
+  const nothing = isSelective(options) ? "no such term was seen" : "nothing was seen";
+  if (listed === 0) process.stderr.write(`kinwatch: ${nothing} so far\n`);
 }
 
 async function show(id: string, options: Options): Promise<void> {

@@ -1,9 +1,9 @@
 /**
  * The terms in a state, to look at or to change from outside of the daemon, also while that runs.
  *
- * Changing takes no state lock: that one keeps off a second kinwatch which decides, and a daemon may hold it for months. What is
- * done here are whole transactions on one table, and SQLite lets one writer in after the other (sqlite.org/wal.html, section 2.2).
- * A daemon notices before it decides anything more: Store.isChangedByOthers(), Baseline.refresh().
+ * Changing takes no state lock: that one keeps off a second kinwatch which decides, and a daemon may hold it for months. What
+ * is done here are whole transactions on one table, and SQLite lets one writer in after the other (sqlite.org/wal.html, section
+ * 2.2). A daemon notices before it decides anything more: Store.isChangedByOthers(), Baseline.refresh().
  */
 import type { StoredTerm } from "../baseline/stored-term.ts";
 import { KinwatchError } from "../errors.ts";
@@ -82,8 +82,8 @@ export class StoredTerms implements Disposable {
   }
 
   /**
-   * All of them or none. What is known here stays, with the earlier first and the later last sighting of the two; what is not is
-   * learned.
+   * All of them or none. What is known here stays, with the earlier first and the later last sighting of the two; what is not
+   * is learned.
    * @throws KW_BASELINE_TOO_LARGE where others would have to be let go for them
    */
   merge(terms: Iterable<StoredTerm>): Merged {
