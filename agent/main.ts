@@ -90,6 +90,7 @@ export async function watch(options: FlowOptions): Promise<void> {
   try {
     for await (const observation of source) {
       const steps = pass.add(observation);
+      baseline.refresh();
       judge.begin(pass.beganMs);
       seen = observation.kind !== "idle" && observation.seen;
       for (; samples < pass.malformedSamples.length; samples += 1)
