@@ -57,6 +57,11 @@ export function openStateToRead(directory: string): StateFile {
   return { database: openChecked(file, true), lock: undefined };
 }
 
+/** Whether a kinwatch has kept its state there. */
+export function hasState(directory: string): boolean {
+  return existsSync(fileIn(directory));
+}
+
 /**
  * What a start would find, without changing it; also beside the one that writes.
  * @throws KW_STATE_CORRUPT, KW_STATE_NEWER, KW_STATE_LOCKED, KW_STATE_UNUSABLE
@@ -146,7 +151,7 @@ function check(database: Database): void {
   }
 }
 
-/** From version 1, which did not know when a term was seen last, nor how many alerts a rule raised. */
+/** From version 1, which did not know when a term was seen last, how many alerts a rule raised, nor any exceptions. */
 function upgrade(database: Database): void {
   if (pragma(database, "application_id") !== APPLICATION || pragma(database, "user_version") !== 1) return;
   using wanted = openStateInMemory().database;
@@ -154,7 +159,7 @@ function upgrade(database: Database): void {
     String(wanted.get("SELECT sql FROM sqlite_schema WHERE name = ?", table)?.["sql"]);
   database.transaction(() => {
     database.exec("ALTER TABLE terms RENAME TO old_terms");
-    database.exec(`${made("terms")}; ${made("signals")}`);
+    database.exec(`${made("terms")}; ${made("signals")}; ${made("exceptions")}`);
     database.exec(
       "INSERT INTO terms SELECT rule, scope, field, value, first_seen_ms, first_seen_ms, learned FROM old_terms",
     );
