@@ -97,26 +97,25 @@ export function exceptionText(exception: WrittenException): string {
   const ordered = conditionKeys.map((key) => [key, conditions[key]] as const);
   const table = { id, rules, ...Object.fromEntries(ordered), reason, author, expires };
   const given = Object.entries(table).filter(([, value]) => value !== undefined);
-  return stringify({ exception: [Object.fromEntries(given)] });
+  return stringify({ exception: [Object.fromEntries(given)] }).replace(unprintable, escaped);
 }
 
-/**
- * As the file would be read.
- * @throws the first mistake, by the option that has it
- */
-export function readGiven(text: string, path: string, rules: KnownRules): Exception {
-  const { exceptions, mistakes } = readExceptions(
-    [{ path, bytes: Buffer.from(text) }],
-    new Set(rules.keys()),
-  );
-  const [exception] = exceptions;
-  if (exception !== undefined) return exception;
-  const [mistake] = mistakes;
-  const [what = "", ...remedy] = (mistake?.text ?? "")
-    .replace(/^exception\.0\.(\w+)/, (_, key: string) => `--${key.replaceAll("_", "-")}`)
-    .replace(/^exception\.0: it/, "It")
-    .replace(/\.$/, "")
-    .split(". ");
-  const code = mistake?.code ?? "KW_EXCEPTION_VALUE_INVALID";
-  throw new KinwatchError(code, what, remedy.join(". ") || "docs/exceptions.md has every key");
+/** What an alert shows is anybody's text, and this is shown to a person. In TOML's strings, and nowhere else, it may stand. */
+const unprintable = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+function escaped(character: string): string {
+  return `\\U${(character.codePointAt(0) ?? 0).toString(16).padStart(8, "0")}`;
+}
+
+/** As the file would be read. @returns undefined: it would be refused; standard error has been told why, by option */
+export function readGiven(text: string, path: string, rules: KnownRules): Exception | undefined {
+  const file = { path, bytes: Buffer.from(text) };
+  const { exceptions, mistakes } = readExceptions([file], new Set(rules.keys()));
+  for (const { text, code } of mistakes) {
+    const told = text
+      .replace(/^exception\.0\.(\w+)/, (_, key: string) => `--${key.replaceAll("_", "-")}`)
+      .replace(/^exception\.0: it/, "It");
+    process.stderr.write(`kinwatch: ${printable(told, 2_000)} (${code})\n`);
+  }
+  return exceptions[0];
 }

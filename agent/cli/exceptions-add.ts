@@ -87,6 +87,10 @@ function addException(options: Options): void {
     expires: options.expires === undefined ? undefined : expiryGiven(options.expires, nowMs),
   });
   const exception = readGiven(text, path, rules);
+  if (exception === undefined) {
+    process.exitCode = 2;
+    return;
+  }
   if (exceptions.some((other) => other.id === id) || !isMissing(path))
     throw new KinwatchError(
       "KW_EXCEPTION_DUPLICATE",

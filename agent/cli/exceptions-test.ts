@@ -54,7 +54,7 @@ Asked are the exceptions in force, or those of --file, or the one that options
 describe. Of each that does not hold the keys are named that are not so. An
 alert that began before its outcome was known is told with it here.
 
-Exit code 0: one would have held it back. 1: none. 2: --file is refused.`,
+Exit code 0: one would have held it back. 1: none. 2: what was given is refused.`,
     )
     .action(testAlert);
 }
@@ -83,7 +83,7 @@ function testAlert(id: string, options: Options): void {
   if (!holds) process.exitCode = 1;
 }
 
-/** @returns undefined: the file that was named is refused, and was told why */
+/** @returns undefined: what was given is refused, and it was told why */
 function candidates(
   options: Options,
   rules: KnownRules,
@@ -111,7 +111,8 @@ function candidates(
     author: "who asks",
     expires: undefined,
   });
-  return [readGiven(text, "given", rules)];
+  const given = readGiven(text, "given", rules);
+  return given && [given];
 }
 
 function lineOf({ id, conditions }: Exception, refusals: readonly string[]): string {

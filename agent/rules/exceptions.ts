@@ -49,8 +49,8 @@ const excepted: Excepted<RuleSubject> = {
 };
 
 /**
- * What an installation is known to be about: at its end what was installed, before it what the command line names. dnf and the like
- * name nothing that could be relied on; of theirs the first record is known.
+ * What an installation is known to be about: at its end what was installed, before it what the command line names. Of dnf and the like
+ * nothing but the first record is known then.
  */
 export function knownPackages(
   isOver: boolean,

@@ -237,6 +237,10 @@ test("exceptions add: says which option is wrong, and writes nothing", async (t)
     { args: [], want: /It would except everything\. Add a condition: user, .*\(KW_EXCEPTION_EMPTY\)/ },
     { args: ["--parent", "sh"], want: /--parent: expected an absolute path.*\(KW_EXCEPTION_VALUE_INVALID\)/ },
     { args: ["--working-directory", "x"], want: /--working-directory: expected/ },
+    {
+      args: ["--parent", "sh", "--query", "process.argz:a"],
+      want: /^kinwatch: --parent: .*\nkinwatch: --query: .* Did you mean process\.args\? \(KW_EXCEPTION_FIELD_UNUSABLE\)\n$/,
+    },
     { args: ["--query", "a:("], want: /--query: .*\(KW_EXCEPTION_QUERY_INVALID\)/ },
     { args: ["--user", "a", "--id", "../x"], want: /--id: expected 1 to 64 letters/ },
     {
@@ -256,6 +260,15 @@ test("exceptions add: says which option is wrong, and writes nothing", async (t)
     assert.deepEqual([stdout, status], ["", 2]);
   }
   assert.deepEqual(readdirSync(host.exceptions), []);
+});
+
+test("exceptions add: what would control a terminal is escaped in the file, and means the same", async (t) => {
+  const host = testHost(t);
+  const path = '/opt/\u009b2J\u202e"\\';
+  const { stdout } = await host.run("add", "--script", path, "--reason", "two\nlines");
+  assert.doesNotMatch(stdout, /[\u009b\u202e]/);
+  const [one] = documents<{ script: string; reason: string }>((await host.run("list")).stdout);
+  assert.deepEqual([one?.script, one?.reason], [path, "two\nlines"]);
 });
 
 test("exceptions add: a time from now on becomes a date-time, and a beginning of a rule's id the id", async (t) => {
