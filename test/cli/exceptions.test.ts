@@ -182,6 +182,20 @@ test("exceptions: a bad file and one that others could change are told, and hold
   assert.match(stderr, /no exceptions in /);
 });
 
+test("exceptions: what the source does not always give is told once, with who asks for it", async (t) => {
+  const host = testHost(t);
+  write(host, 'user = "deploy"', "a");
+  write(host, 'user = "build"\nlogin_user = "admin"', "b");
+  write(host, 'user = "root"', "c");
+  const log = join(host.folder, "empty.log");
+  writeFileSync(log, "");
+  const { stderr } = await kinwatch(["replay", "--config", join(host.folder, "kinwatch.toml"), log]);
+  const told = stderr.split("\n").filter((line) => line.includes("the exception "));
+  assert.equal(told.length, 2, stderr);
+  assert.match(told[0] ?? "", /the exception a and 1 more: user\.name is at times given by files: /);
+  assert.match(told[1] ?? "", /the exception b: kinwatch\.login_user\.name is at times given by files: /);
+});
+
 test("exceptions add --from: proposes what an alert shows, writes it, and it holds from then on", async (t) => {
   const host = testHost(t);
   const [alert = assert.fail("it alerts")] = await host.replay(days(0, 1));
