@@ -60,6 +60,7 @@ export async function watch(options: FlowOptions): Promise<void> {
         for (const step of steps) judge.judge(step);
         judge.summarise(nowMs);
         baseline.write();
+        judge.writeHits();
         if (startMs !== undefined && !seen) baseline.reach(pass.timeMs);
         const position = seen ? undefined : pass.resumePoint();
         if (position === undefined || isSame(position, committed)) return;
@@ -68,6 +69,7 @@ export async function watch(options: FlowOptions): Promise<void> {
         committed = position;
       });
       isDone = true;
+      judge.hitsWritten();
     } finally {
       baseline.written(isDone);
     }
@@ -118,7 +120,8 @@ export async function watch(options: FlowOptions): Promise<void> {
   const last = startMs === undefined ? pass.end() : [];
   judge.begin(pass.beganMs);
   const lastMs = startMs === undefined ? Number.POSITIVE_INFINITY : pass.timeMs;
-  await persist(() => commit(last, seen && startMs !== undefined, lastMs));
+  const open = last.filter((step) => !judge.isKnown(step));
+  await persist(() => commit(open, seen && startMs !== undefined, lastMs));
   if (startMs === undefined) {
     store.transaction(() => judge.caughtUp([], pass.timeMs));
     baseline.endHistory(pass.timeMs);

@@ -26,7 +26,7 @@ export function activeRules(
   return active;
 }
 
-function lineOf({ file, position, code, text }: RuleRemark): string {
+export function lineOf({ file, position, code, text }: RuleRemark): string {
   const where = position === undefined ? "" : `:${position.line}:${position.column}`;
   return `${printable(file, 200)}${where}: ${text} (${code})`;
 }

@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   alerts: async () => (await import("./alerts.ts")).alertsCommand(),
   baseline: async () => (await import("./baseline.ts")).baselineCommand(),
   rules: async () => (await import("./rules.ts")).rulesCommand(),
+  exceptions: async () => (await import("./exceptions.ts")).exceptionsCommand(),
   "explain-command": async () => (await import("./explain-command.ts")).explainCommand(),
 };
 

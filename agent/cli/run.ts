@@ -25,6 +25,7 @@ import { RuleEngine } from "../rules/rule-engine.ts";
 import { readProcDetails } from "../sources/proc-details.ts";
 import { isAlive, readProcEntry } from "../sources/proc-entry.ts";
 import { Store } from "../store/store.ts";
+import { activeExceptions } from "./active-exceptions.ts";
 import { activeRules } from "./active-rules.ts";
 import { kinwatch } from "./checkout.ts";
 import { openSource } from "./open-source.ts";
@@ -85,8 +86,10 @@ async function run(options: SettingsOptions): Promise<void> {
     slowMs: SLOW_MS,
   });
   const users = new UserNames();
-  const rules = activeRules(config.rules, source.name, (remark) => log.warn(remark));
-  log.info(`${rules.length + 1} rules are asked`);
+  const tell = (remark: string) => log.warn(remark);
+  const rules = activeRules(config.rules, source.name, tell);
+  const exceptions = activeExceptions(config, rules, source.name, tell);
+  log.info(`${rules.length + 1} rules are asked, with ${exceptions.length} exceptions`);
   let ready = false;
   await watch({
     source,
@@ -105,7 +108,7 @@ async function run(options: SettingsOptions): Promise<void> {
       aliases: readRpmAliases("/", "/root"),
       isGone: ({ exec }) => isThisHost(exec.node) && !isAlive(exec.pid, exec.timeMs),
     },
-    rules: new RuleEngine(rules),
+    rules: new RuleEngine(rules, exceptions),
     knowledge: {
       host: readHostFacts,
       provider: source.name,

@@ -44,6 +44,7 @@ export interface Found {
   readonly ancestors: readonly ProcessImage[];
   readonly counters: Counters; // as they were at that moment
   readonly seen: boolean; // decided before a restart: only its outcome is still of interest
+  readonly exception: string | undefined; // of the rule on new parents, by its id: neither alert nor history
 }
 
 /** A rule of a file has matched. */
@@ -155,9 +156,18 @@ export class Pass {
     if (installation !== undefined) {
       const ancestors = this.#processes.ancestors(image); // asks /proc for what it may still know
       if (image.parent === undefined && image.unresolved !== "none") this.#counters.parents_unresolved += 1;
-      steps.push({ kind: "found", installation, ancestors, counters: { ...this.#counters }, seen });
       this.#came.set(installation, ancestors);
-      this.#matchInstallation({ kind: "installation", image, installation }, seen, steps);
+      const subject = { kind: "installation", image, installation } as const;
+      const exception = this.#rules.newParentExceptionOf?.(this.#subjectOf(subject));
+      steps.push({
+        kind: "found",
+        installation,
+        ancestors,
+        counters: { ...this.#counters },
+        seen,
+        exception,
+      });
+      this.#matchInstallation(subject, seen, steps);
     }
     if (event.kind !== "exec") return;
     if (this.#everything || isMatched || installation !== undefined) this.#given.push(image.exec);

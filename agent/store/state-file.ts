@@ -169,7 +169,7 @@ function check(database: Database): void {
   }
 }
 
-/** From version 1, which did not know when a term was seen last, nor how many alerts a rule raised. */
+/** From version 1, which did not know when a term was seen last, how many alerts a rule raised, nor any exceptions. */
 function upgrade(database: Database): void {
   if (pragma(database, "application_id") !== APPLICATION || pragma(database, "user_version") !== 1) return;
   using wanted = openStateInMemory().database;
@@ -177,7 +177,7 @@ function upgrade(database: Database): void {
     String(wanted.get("SELECT sql FROM sqlite_schema WHERE name = ?", table)?.["sql"]);
   database.transaction(() => {
     database.exec("ALTER TABLE terms RENAME TO old_terms");
-    database.exec(`${made("terms")}; ${made("signals")}`);
+    database.exec(`${made("terms")}; ${made("signals")}; ${made("exceptions")}`);
     database.exec(
       "INSERT INTO terms SELECT rule, scope, field, value, first_seen_ms, first_seen_ms, learned FROM old_terms",
     );

@@ -41,6 +41,11 @@ export interface Signals {
   readonly sample: readonly string[]; // ids of the first of these
 }
 
+export interface ExceptionHits {
+  readonly hits: number;
+  readonly lastMs: number; // by the events' time
+}
+
 export interface ChangedAlert {
   readonly document: string; // JSON
   readonly changed: number;
@@ -145,6 +150,24 @@ export class Store implements Disposable {
     return this.#database
       .all(sql, Math.min(timeMs, Number.MAX_SAFE_INTEGER))
       .map((row) => ({ rule: String(row["rule"]), signals: signalsOf(row) }));
+  }
+
+  /** More hits of an exception, beside those that are there. */
+  addHits(exception: string, { hits, lastMs }: ExceptionHits): void {
+    const sql =
+      "INSERT INTO exceptions VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET hits = hits + excluded.hits, last_hit_ms = max(last_hit_ms, excluded.last_hit_ms)";
+    this.#database.run(sql, exception, hits, Math.trunc(lastMs));
+  }
+
+  /** By the id of the exception; of one that never held anything back there are none. */
+  hits(): Map<string, ExceptionHits> {
+    const rows = this.#database.all("SELECT * FROM exceptions");
+    return new Map(
+      rows.map((row) => [
+        String(row["id"]),
+        { hits: Number(row["hits"]), lastMs: Number(row["last_hit_ms"]) },
+      ]),
+    );
   }
 
   /**

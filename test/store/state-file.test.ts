@@ -215,6 +215,7 @@ test("Store: brings a state of version 1 along, which readers leave to the daemo
 /** What version 1 had instead. */
 const version1 = `
 DROP TABLE signals;
+DROP TABLE exceptions;
 CREATE TABLE older AS SELECT rule, scope, field, value, first_seen_ms, learned FROM terms;
 DROP TABLE terms;
 CREATE TABLE terms (

@@ -313,3 +313,18 @@ test("openStoreToRead(): sees what a stopped writer left", (t) => {
   using reader = openStoreToRead(directory);
   assert.deepEqual([...reader.alerts()], ['"1"']);
 });
+
+test("Store: hits of exceptions add up, with the latest time", () => {
+  using store = new Store(undefined, { counters: newCounters() });
+  assert.deepEqual(store.hits(), new Map());
+  store.addHits("a", { hits: 2, lastMs: 20.5 });
+  store.addHits("b", { hits: 1, lastMs: 5 });
+  store.addHits("a", { hits: 3, lastMs: 10 });
+  assert.deepEqual(
+    store.hits(),
+    new Map([
+      ["a", { hits: 5, lastMs: 20 }],
+      ["b", { hits: 1, lastMs: 5 }],
+    ]),
+  );
+});
