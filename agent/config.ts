@@ -101,6 +101,17 @@ const schema = z.strictObject({
       }),
     })
     .prefault({}),
+  exceptions: z
+    .strictObject({
+      directory: key(path.default("/etc/kinwatch/exceptions.d"), {
+        expects: pathExpects,
+        unit: undefined,
+        purpose:
+          "The folder of exception files (*.toml), where exceptions add writes; one that does not exist is empty.",
+        reason: "it is beside the configuration of an installed kinwatch",
+      }),
+    })
+    .prefault({}),
   lineage: z
     .strictObject({
       processes_max: key(z.int().min(processesMin).max(processesMax).default(32_768), {
@@ -164,6 +175,7 @@ export function loadConfig(file: string | undefined): Config {
   config.source.audit_log = resolve(folder, config.source.audit_log);
   config.state.directory = resolve(folder, config.state.directory);
   config.rules.directories = config.rules.directories.map((directory) => resolve(folder, directory));
+  config.exceptions.directory = resolve(folder, config.exceptions.directory);
   return config;
 }
 

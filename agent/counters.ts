@@ -25,6 +25,7 @@ export const counterNames = [
   "outcomes_let_go", // SOFTWARE_UPDATE records beyond the most that are kept of one installation
   "alerts_raised",
   "alerts_learned", // a new parent or term taken for granted while learning
+  "alerts_excepted", // what a rule matched and an exception took out: neither alert nor history
   "alerts_held", // above the limit of their rule: stored, and told of in a summary
   "outputs_failed", // an output refused an alert, or was slow to take it; it is kept and tried again
   "terms_let_go", // pushed out of the full list of what was seen

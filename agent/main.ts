@@ -70,6 +70,7 @@ export async function watch(options: FlowOptions): Promise<void> {
         for (const step of steps) judge.judge(step);
         judge.summarise(nowMs);
         baseline.write();
+        judge.writeHits();
         if (startMs !== undefined && !seen) baseline.reach(pass.timeMs);
         const position = seen ? undefined : pass.resumePoint();
         if (position === undefined || isSame(position, committed)) return;
@@ -78,6 +79,7 @@ export async function watch(options: FlowOptions): Promise<void> {
         committed = position;
       });
       isDone = true;
+      judge.hitsWritten();
     } finally {
       baseline.written(isDone);
     }
@@ -101,7 +103,8 @@ export async function watch(options: FlowOptions): Promise<void> {
     const engine = options.rules();
     const newcomers = judge.newcomers(engine.rules);
     const cursor = newcomers.length > 0 && read ? source.cursorAt(read) : undefined;
-    const taught = cursor === undefined ? undefined : await teach(newcomers, cursor);
+    const taught =
+      cursor === undefined ? undefined : await teach(new RuleEngine(newcomers, engine.exceptions), cursor);
     if (taught === "stopped") return;
     pass.rules = engine;
     judge.renew(engine.rules);
@@ -109,10 +112,10 @@ export async function watch(options: FlowOptions): Promise<void> {
     options.renewed(newcomers, taught === "taught");
   }
 
-  async function teach(rules: readonly Rule[], until: LogCursor): Promise<"taught" | "nothing" | "stopped"> {
+  async function teach(rules: RuleEngine, until: LogCursor): Promise<"taught" | "nothing" | "stopped"> {
     using past = options.past?.(until);
     if (past === undefined) return "nothing";
-    const lesson = new Pass({ ...options, rules: new RuleEngine(rules), counters: newCounters() });
+    const lesson = new Pass({ ...options, rules, counters: newCounters() });
     let begun = false;
     for await (const observation of past) {
       if (observation.kind !== "log" || !observation.seen) return begun ? "taught" : "nothing";
@@ -130,6 +133,7 @@ export async function watch(options: FlowOptions): Promise<void> {
       if (options.rules() !== pass.rules) await renew();
       const steps = pass.add(observation);
       if (observation.kind === "log") read = endOf(observation);
+      baseline.refresh();
       judge.begin(pass.beganMs);
       seen = observation.kind !== "idle" && observation.seen;
       for (; samples < pass.malformedSamples.length; samples += 1)
@@ -142,7 +146,8 @@ export async function watch(options: FlowOptions): Promise<void> {
       if (observation.kind === "idle") {
         // A log that is away for a moment has not said yet what became of them.
         const read = counters.records_read > 0 || source.name !== "audit-log";
-        if (behind && read) await persist(() => store.transaction(() => judge.caughtUp(pass.waiting())));
+        if (behind && read)
+          await persist(() => store.transaction(() => judge.caughtUp(pass.waiting(), nowMs)));
         behind &&= !read;
         options.caughtUp();
       }
@@ -156,9 +161,10 @@ export async function watch(options: FlowOptions): Promise<void> {
   const last = startMs === undefined ? pass.end() : [];
   judge.begin(pass.beganMs);
   const lastMs = startMs === undefined ? Number.POSITIVE_INFINITY : pass.timeMs;
-  await persist(() => commit(last, seen && startMs !== undefined, lastMs));
+  const open = last.filter((step) => !judge.isKnown(step));
+  await persist(() => commit(open, seen && startMs !== undefined, lastMs));
   if (startMs === undefined) {
-    store.transaction(() => judge.caughtUp([]));
+    store.transaction(() => judge.caughtUp([], pass.timeMs));
     baseline.endHistory(pass.timeMs);
   }
   delivery.begin(true);

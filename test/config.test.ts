@@ -31,6 +31,7 @@ test("defaultConfig: works without a file", () => {
     state: { directory: "/var/lib/kinwatch" },
     learn: { from: "history" },
     rules: { disabled: ["0594c2cd-d829-4510-afb3-5657014b9653"], directories: ["/etc/kinwatch/rules.d"] },
+    exceptions: { directory: "/etc/kinwatch/exceptions.d" },
     lineage: { processes_max: 32_768 },
     output: { journald: { enabled: true }, stdout: { enabled: false, format: "pretty" } },
   } satisfies Config);

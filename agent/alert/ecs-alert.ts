@@ -80,7 +80,7 @@ export function ecsAlert(installation: Installation, match: Match, context: Aler
 /** @param match with the terms that are new only */
 export function ecsRuleAlert(
   subject: Asked,
-  { rule, terms }: Omit<RuleMatch, "complete">,
+  { rule, terms }: Pick<RuleMatch, "rule" | "terms">,
   context: AlertContext,
 ): AlertDocument {
   const { id, name, description, version, severity, riskScore: risk_score, tags, relatedRule, source } = rule;

@@ -8,7 +8,7 @@ import type { Installation } from "../packages/installation.ts";
 import { matchNewParent, newParentRule } from "../rules/new-parent.ts";
 import type { Found, Knowledge, Matched, Step } from "../rules/pass.ts";
 import { questionOf, type Rule } from "../rules/rule.ts";
-import type { Outputs, Store } from "../store/store.ts";
+import type { ExceptionHits, Outputs, Store } from "../store/store.ts";
 import type { AgentDocument, AlertDocument, HostDocument } from "./alert-document.ts";
 import {
   type AlertContext,
@@ -44,6 +44,7 @@ export class Judge {
   #rules: readonly Rule[];
   #known: ReadonlySet<Rule>; // those that this state had before: what lies before its position is decided
   #ofInstallations: readonly string[] = []; // ids
+  readonly #hits = new Map<string, ExceptionHits>(); // of exceptions, not written down yet
   #begun: boolean;
   /** Whether there may be alerts that a summary has to tell of. */
   isHolding = true;
@@ -79,9 +80,10 @@ export class Judge {
     this.#begun = true;
   }
 
-  /** Whether a step needs no transaction of its own. */
+  /** Whether a step needs no transaction of its own: it is not to be judged then. */
   isKnown(step: Step): boolean {
     if (step.kind === "executed") return true;
+    if (step.kind !== "settled" && this.#isExcepted(step)) return true;
     if (step.kind !== "matched") return false;
     const { match, timeMs, seen } = step;
     if (seen && this.#known.has(match.rule)) return true;
@@ -98,14 +100,24 @@ export class Judge {
     else if (step.kind === "settled") this.#complete(step.installation);
   }
 
+  /** Writes down what exceptions held back, within the caller's transaction: hitsWritten() when that is over. */
+  writeHits(): void {
+    for (const [exception, hits] of this.#hits) this.#options.store.addHits(exception, hits);
+  }
+
+  hitsWritten(): void {
+    this.#hits.clear();
+  }
+
   /**
    * All that there is has been read.
    * @param waiting those whose outcome may still come: of others' alerts, whose installation is in no log any more, it will not
    */
-  caughtUp(waiting: readonly Installation[]): void {
+  caughtUp(waiting: readonly Installation[], nowMs: number): void {
     const { store } = this.#options;
     const ids = new Set(waiting.flatMap((installation) => this.#alertIds(installation)));
     for (const id of store.awaiting()) if (!ids.has(id)) this.#completeAlert(id, []);
+    this.summarise(nowMs);
     this.remember();
   }
 
@@ -127,6 +139,19 @@ export class Judge {
       store.addAlert(summary.event.id, JSON.stringify(summary), outputs, true);
     }
     this.isHolding = store.heldSignals(Number.POSITIVE_INFINITY).length > 0;
+  }
+
+  #isExcepted(step: Found | Matched): boolean {
+    const [exception, timeMs] =
+      step.kind === "found"
+        ? [step.exception, step.installation.timeMs]
+        : [step.match.exception, step.timeMs];
+    if (exception === undefined) return false;
+    if (step.seen) return true; // it was counted before
+    const { hits, lastMs } = this.#hits.get(exception) ?? { hits: 0, lastMs: timeMs };
+    this.#hits.set(exception, { hits: hits + 1, lastMs: Math.max(lastMs, timeMs) });
+    this.#options.counters.alerts_excepted += 1;
+    return true;
   }
 
   #judgeInstallation(found: Found): void {

@@ -3,7 +3,7 @@
  * its reading, so that a restart in the middle, a slow disk or a replay learn the same. Rules stay with their own history.
  *
  * A term is known for as long as its rule remembers, counted from when it was seen last. What is seen again is written down
- * with the position in the log, so that a kill between the two changes nothing.
+ * with the position in the log, so that a kill between the two changes nothing. What a person strikes out is new again at once.
  */
 import type { Term } from "../rules/term.ts";
 
@@ -11,6 +11,8 @@ import type { Term } from "../rules/term.ts";
 export interface TermStore {
   lastSeenMs(rule: string, scope: string, term: Term): number | undefined;
   see(rule: string, scope: string, term: Term, timeMs: number, learned: boolean): void;
+  seeAgain(rule: string, scope: string, term: Term, timeMs: number): void;
+  isChangedByOthers(): boolean;
   meta(key: string): string | undefined;
   setMeta(key: string, value: string): void;
 }
@@ -72,6 +74,14 @@ export class Baseline {
     return timeMs <= (this.#untilMs ?? 0);
   }
 
+  /** To be called before what came next is decided: another process may have struck out what is held here as known. */
+  refresh(): void {
+    if (!this.#store.isChangedByOthers()) return;
+    this.#known.clear();
+    for (const [key, { history, term }] of this.#seen)
+      if (this.#store.lastSeenMs(history.rule, history.scope, term) === undefined) this.#seen.delete(key);
+  }
+
   /** The terms that were not seen within what the rule remembers before `timeMs`. */
   firstSightings(history: History, terms: readonly Term[], timeMs: number): Term[] {
     return terms.filter((term) => {
@@ -94,7 +104,7 @@ export class Baseline {
     for (const term of terms) {
       const key = keyOf(history, term);
       const seen = this.#seen.get(key);
-      if (this.#fresh.has(key)) this.#store.see(history.rule, history.scope, term, timeMs, false);
+      if (this.#fresh.has(key)) this.#store.seeAgain(history.rule, history.scope, term, timeMs);
       else if (seen === undefined) this.#seen.set(key, { history, term, timeMs });
       else seen.timeMs = Math.max(seen.timeMs, timeMs);
     }
@@ -108,7 +118,7 @@ export class Baseline {
   /** Writes down what was seen again, within the caller's transaction: written() when that is over. */
   write(): void {
     for (const { history, term, timeMs } of this.#seen.values())
-      this.#store.see(history.rule, history.scope, term, timeMs, false);
+      this.#store.seeAgain(history.rule, history.scope, term, timeMs);
   }
 
   /** @param isDone whether that transaction was; if not, what was learned and read in it did not happen */

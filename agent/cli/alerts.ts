@@ -2,14 +2,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
 import type { AlertDocument } from "../alert/alert-document.ts";
-import { KinwatchError } from "../errors.ts";
 import { alertLine, alertText } from "../outputs/alert-text.ts";
 import { textOptions } from "../outputs/terminal.ts";
-import { printable } from "../printable.ts";
 import { openStoreToRead, type Store } from "../store/store.ts";
 import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption, print } from "./format.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
+import { storedAlert } from "./stored-alert.ts";
 
 interface Options extends SettingsOptions {
   readonly format?: Format;
@@ -62,15 +61,7 @@ async function listAlerts(options: Options): Promise<void> {
 function showAlert(id: string, options: Options): void {
   endWhenReaderLeaves(process.stdout);
   using store = open(options);
-  const [document, another] = store.alerts(id);
-  if (document === undefined || another !== undefined) {
-    throw new KinwatchError(
-      "KW_ALERT_UNKNOWN",
-      `${document === undefined ? "No alert has" : "More than one alert has"} an id that begins with ${printable(id, 100)}`,
-      `See ${kinwatch} alerts list`,
-    );
-  }
-  process.stdout.write(long(document, options));
+  process.stdout.write(long(storedAlert(store, id), options));
 }
 
 async function followAlerts(options: Options): Promise<void> {

@@ -13,6 +13,7 @@ import type { SourceName } from "../rules/field-sources.ts";
 import type { Rule } from "../rules/rule.ts";
 import { RuleEngine } from "../rules/rule-engine.ts";
 import type { RuleRemark } from "../rules/rule-mistakes.ts";
+import { activeExceptions } from "./active-exceptions.ts";
 import { type ActiveRules, activate, lineOf } from "./active-rules.ts";
 import { builtInRules, type FoundRules, findConfigured, readFound } from "./rule-folders.ts";
 
@@ -27,14 +28,15 @@ export class LiveRules {
   #read = ""; // what was read last, short
   #told: ReadonlySet<string> = new Set(); // of what was taken last
 
-  constructor(config: Config["rules"], source: SourceName, log: Logger) {
-    this.#config = config;
+  constructor(config: Config, source: SourceName, log: Logger) {
+    this.#config = config.rules;
     this.#source = source;
     this.#log = log;
-    const { rules, mistakes, warnings } = this.#load(findConfigured(config.directories));
+    const { rules, mistakes, warnings } = this.#load(findConfigured(config.rules.directories));
     for (const line of [...mistakes.map(lineOf), ...warnings]) log.warn(line);
-    this.#engine = new RuleEngine(rules);
-    log.info(asked(rules));
+    const exceptions = activeExceptions(config, rules, source, (line) => log.warn(line));
+    this.#engine = new RuleEngine(rules, exceptions);
+    log.info(`${asked(rules)}, with ${exceptions.length} exceptions`);
   }
 
   /** Those in force: another object when they are others. */
@@ -63,7 +65,7 @@ export class LiveRules {
     this.#log.info(
       `rules loaded again: ${changes(this.#engine.rules, active.rules)}; ${asked(active.rules)}`,
     );
-    this.#engine = new RuleEngine(active.rules);
+    this.#engine = new RuleEngine(active.rules, this.#engine.exceptions);
   }
 
   /** What rules without a history know of the past. @param taught they have read what is retained of it */

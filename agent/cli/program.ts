@@ -15,8 +15,9 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   replay: async () => (await import("./replay.ts")).replayCommand(),
   events: async () => (await import("./events.ts")).eventsCommand(),
   alerts: async () => (await import("./alerts.ts")).alertsCommand(),
-  baseline: async () => (await import("./show-baseline.ts")).baselineCommand(),
+  baseline: async () => (await import("./baseline.ts")).baselineCommand(),
   rules: async () => (await import("./rules.ts")).rulesCommand(),
+  exceptions: async () => (await import("./exceptions.ts")).exceptionsCommand(),
   "explain-command": async () => (await import("./explain-command.ts")).explainCommand(),
 };
 

@@ -17,6 +17,7 @@ import { printable } from "../printable.ts";
 import { RuleEngine } from "../rules/rule-engine.ts";
 import { StoredLogSource } from "../sources/stored-logs.ts";
 import { Store } from "../store/store.ts";
+import { activeExceptions } from "./active-exceptions.ts";
 import { activeRules } from "./active-rules.ts";
 import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
@@ -93,7 +94,9 @@ async function replay(files: readonly string[], options: Options): Promise<void>
       throw error;
     },
   });
-  const rules = new RuleEngine(activeRules(config.rules, source.name, (line) => progress.say(line)));
+  const tell = (remark: string) => progress.say(remark);
+  const rules = activeRules(config.rules, source.name, tell);
+  const engine = new RuleEngine(rules, activeExceptions(config, rules, source.name, tell));
   await watch({
     source,
     store,
@@ -103,7 +106,7 @@ async function replay(files: readonly string[], options: Options): Promise<void>
     startMs: undefined,
     lineage: { processesMax: config.lineage.processes_max, readProcess: undefined },
     installations: { aliases: shippedAliases, isGone: undefined },
-    rules: () => rules,
+    rules: () => engine,
     past: undefined,
     renewed: () => {},
     knowledge: {
@@ -117,9 +120,12 @@ async function replay(files: readonly string[], options: Options): Promise<void>
     stateRefused: async () => false,
     malformed: (sample) => progress.say(`no audit record: ${printable(sample, 120)}`),
   });
-  const { installs_read, alerts_raised } = counters;
+  const { installs_read, alerts_raised, alerts_excepted } = counters;
+  const excepted = alerts_excepted > 0 ? `, ${alerts_excepted} held back by exceptions` : "";
   progress.clear();
-  process.stderr.write(summary(counters, `${installs_read} installations, ${alerts_raised} alerts`));
+  process.stderr.write(
+    summary(counters, `${installs_read} installations, ${alerts_raised} alerts${excepted}`),
+  );
 }
 
 /** The line of progress makes room for each alert. */

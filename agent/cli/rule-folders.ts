@@ -19,7 +19,16 @@ export interface FoundRules {
 const bytesMax = 262_144; // Elastic's longest have some 40 KB
 const filesMax = 2_000; // of a folder; Elastic has about that many for all systems together
 const definitions = fileURLToPath(new URL("../rules/definitions/", import.meta.url));
-const use: TrustedUse = { insecure: "KW_RULE_INSECURE", unreadable: "KW_RULE_UNREADABLE", instead: "" };
+/** What files are for: of rules, or of something like them. */
+export interface FolderUse extends TrustedUse {
+  readonly kind: string; // "rule"
+}
+const ofRules: FolderUse = {
+  kind: "rule",
+  insecure: "KW_RULE_INSECURE",
+  unreadable: "KW_RULE_UNREADABLE",
+  instead: "",
+};
 
 /** The built-in rules, then those of the folders: all that a daemon with this configuration has. */
 export function loadRules(directories: readonly string[]): RuleSet {
@@ -48,8 +57,9 @@ export function findRules(paths: readonly string[]): FoundRules {
 }
 
 /** @param directories as configured: one that does not exist is empty */
-export function findConfigured(directories: readonly string[]): FoundRules {
-  return merged(directories.filter((directory) => !isMissing(directory)).map(findInFolder));
+export function findConfigured(directories: readonly string[], use = ofRules): FoundRules {
+  const existing = directories.filter((directory) => !isMissing(directory));
+  return merged(existing.map((directory) => findInFolder(directory, use)));
 }
 
 /** Whether a path that a person named is one of the built-in rules' own files. */
@@ -57,21 +67,21 @@ export function isSameFile(one: RuleFile, other: RuleFile): boolean {
   return resolve(one.path) === resolve(other.path);
 }
 
-function findInFolder(path: string): FoundRules {
+function findInFolder(path: string, use = ofRules): FoundRules {
   let names: string[];
   try {
     names = readTrustedFolder(path, use).filter((name) => name.endsWith(".toml") && !name.startsWith("."));
   } catch (error) {
     return { files: [], mistakes: [remarkOf(path, error)] };
   }
-  const found = merged(names.slice(0, filesMax).map((name) => findFile(join(path, name))));
+  const found = merged(names.slice(0, filesMax).map((name) => findFile(join(path, name), use)));
   if (names.length <= filesMax) return found;
-  const what = `${printable(path, 200)} has ${names.length} rule files, and the first ${filesMax} are read`;
-  const error = new KinwatchError("KW_RULE_UNREADABLE", what, "Put the rest into a second folder");
+  const what = `${printable(path, 200)} has ${names.length} ${use.kind} files, and the first ${filesMax} are read`;
+  const error = new KinwatchError(use.unreadable, what, "Put the rest into a second folder");
   return { ...found, mistakes: [...found.mistakes, remarkOf(path, error)] };
 }
 
-export function findFile(path: string): FoundRules {
+export function findFile(path: string, use = ofRules): FoundRules {
   try {
     return { files: [{ path, bytes: readTrustedFile(path, bytesMax, use), builtIn: false }], mistakes: [] };
   } catch (error) {

@@ -26,7 +26,7 @@ const ID_MIN = 8; // characters of an id; more where that many do not tell two r
 
 export function rulesListCommand(): Command {
   return new Command("list")
-    .description("a line each: the beginning of its id, severity, history, source, name")
+    .description("a line each: the beginning of its id, severity or off, history, source, name")
     .addOption(formatOption())
     .addOption(configOption())
     .action(list);
@@ -65,7 +65,7 @@ interface Listed {
 
 function list(options: Options): void {
   endWhenReaderLeaves(process.stdout);
-  const { rules, refused } = allRules(options);
+  const { rules, refused, disabled } = allRules(options);
   const idLength = lengthToTellApart(rules.map(({ id }) => id));
   const isPretty = formatOf(options.format) === "pretty";
   const sources = rules.map(({ source }) => fit(printable(basename(source), 400), SOURCE_MAX));
@@ -74,14 +74,14 @@ function list(options: Options): void {
     const source = sources[index] ?? "";
     const columns = [
       id.slice(0, idLength).padEnd(idLength),
-      severity.padEnd(8),
+      (disabled.includes(id) ? "off" : severity).padEnd(8),
       history.padEnd(5),
       source + " ".repeat(sourceLength - textWidth(source)),
       printable(name, 200),
     ];
     const line = isPretty
       ? fit(columns.join("  "), textOptions(process.stdout).width)
-      : JSON.stringify(document);
+      : JSON.stringify({ ...document, disabled: disabled.includes(id) });
     process.stdout.write(`${line}\n`);
   }
   if (refused > 0)
@@ -120,10 +120,11 @@ function ruleInFile(path: string): Listed | undefined {
   return rules[0] && listed(rules[0]);
 }
 
-function allRules(options: Options): { readonly rules: readonly Listed[]; readonly refused: number } {
-  const { rules, mistakes } = loadRules(readSettings(options).rules.directories);
+function allRules(options: Options) {
+  const { directories, disabled } = readSettings(options).rules;
+  const { rules, mistakes } = loadRules(directories);
   const refused = new Set(mistakes.map(({ file }) => file)).size;
-  return { rules: [ruleInCode, ...rules.map(listed)], refused };
+  return { rules: [ruleInCode, ...rules.map(listed)], refused, disabled };
 }
 
 function listed(rule: Rule): Listed {

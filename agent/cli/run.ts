@@ -97,7 +97,7 @@ async function run(options: SettingsOptions): Promise<void> {
     slowMs: SLOW_MS,
   });
   const users = new UserNames();
-  const rules = new LiveRules(config.rules, source.name, log);
+  const rules = new LiveRules(config, source.name, log);
   reload = () => rules.reload(true);
   await using _ = new RuleWatch({ directories: config.rules.directories, look: () => rules.reload() });
   let ready = false;

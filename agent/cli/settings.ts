@@ -1,6 +1,6 @@
 /**
  * What the commands share: the configuration, and where the state is. A checkout stands alone: without --config it heeds no
- * file of the host, keeps its state and rules in its own .kinwatch/, and shows alerts on the terminal and in the journal if there is one.
+ * file of the host, keeps state, rules and exceptions in its own .kinwatch/, and shows alerts on the terminal and in the journal if there is one.
  */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -29,6 +29,7 @@ export function readSettings({ config: file, state }: SettingsOptions): Config {
     const own = fileURLToPath(new URL("../../.kinwatch", import.meta.url));
     config.state.directory = own;
     config.rules.directories = [join(own, "rules.d")];
+    config.exceptions.directory = join(own, "exceptions.d");
     config.output.stdout.enabled = true;
     config.output.journald.enabled = existsSync("/run/systemd/journal/socket");
   }

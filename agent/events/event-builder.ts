@@ -34,6 +34,7 @@ import { TextCache } from "./text-cache.ts";
 
 const WAIT_MS = 2_000;
 const OPEN_MAX = 1_024; // events waiting for records: far more than CPUs that can write at once
+const SPARE_MAX = 16; // more are never open but in a flood
 const HOSTS_MAX = 1_024; // in one log
 const SAMPLES_MAX = 16;
 
@@ -302,7 +303,7 @@ export class EventBuilder {
     event.out = true;
     if (this.#open.at(-1) === event) this.#open.pop();
     else this.#open.splice(this.#open.indexOf(event), 1);
-    this.#spare.push(event);
+    if (this.#spare.length < SPARE_MAX) this.#spare.push(event);
   }
 
   #giveUpAll(isMeant: (event: OpenEvent) => boolean): void {

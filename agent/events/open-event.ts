@@ -1,5 +1,4 @@
 /** An event some of whose records are still to come. Takes from each record what is wanted, as it is written. */
-
 import { holdsLastArgument, pathItem, type RecordIndex } from "../sources/record-index.ts";
 import type { LogPosition } from "../sources/source.ts";
 import { UNSET, valueEnd } from "../sources/syscall-record.ts";

@@ -180,7 +180,10 @@ function dueMs({ installation: { image, begun, timeMs, updates } }: Waiting): nu
 }
 
 /** What an execution of one of rpm's programs means. Asked of every execution: most are told by the name of their file. */
-export function rpmCommandOf(exec: ExecEvent, aliases: RpmAliases): RpmCommandLine | undefined {
+export function rpmCommandOf(
+  exec: Pick<ExecEvent, "executable" | "args" | "argumentsComplete">,
+  aliases: RpmAliases,
+): RpmCommandLine | undefined {
   const { executable } = exec;
   if (executable !== "" && !executable.startsWith("rpm", executable.lastIndexOf("/") + 1)) return undefined;
   return readRpmCommandLine({ argv: exec.args, executable, complete: exec.argumentsComplete }, aliases);

@@ -287,7 +287,8 @@ function thisHostOf({ image, host }: RuleSubject): EventHost {
   return hostOf(image.exec.node, host);
 }
 
-function commandOf({ image, installation, aliases }: RuleSubject): RpmCommandLine | undefined {
+/** rpm's, whichever kind of event it is. */
+export function commandOf({ image, installation, aliases }: RuleSubject): RpmCommandLine | undefined {
   return installation?.command ?? rpmCommandOf(image.exec, aliases);
 }
 

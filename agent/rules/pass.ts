@@ -44,6 +44,7 @@ export interface Found {
   readonly ancestors: readonly ProcessImage[];
   readonly counters: Counters; // as they were at that moment
   readonly seen: boolean; // decided before a restart: only its outcome is still of interest
+  readonly exception: string | undefined; // of the rule on new parents, by its id: neither alert nor history
 }
 
 /** A rule of a file has matched. */
@@ -133,6 +134,7 @@ export class Pass {
     }
     let image: ProcessImage;
     let installation: Installation | undefined;
+    let isMatched = false;
     if (event.kind === "exec") {
       image = this.#processes.add(event);
       if (this.#everything) {
@@ -141,7 +143,7 @@ export class Pass {
       const candidates = this.rules.candidates(image.exec.executable);
       if (candidates.length > 0) {
         image = this.#processes.kept(image); // what is found out about it is remembered by its execution
-        this.#matchExecution(image, candidates, seen, steps);
+        isMatched = this.#matchExecution(image, candidates, seen, steps);
       }
       installation = this.#installations.execution(image);
     } else {
@@ -154,24 +156,35 @@ export class Pass {
     if (installation !== undefined) {
       const ancestors = this.#processes.ancestors(image); // asks /proc for what it may still know
       if (image.parent === undefined && image.unresolved !== "none") this.#counters.parents_unresolved += 1;
-      steps.push({ kind: "found", installation, ancestors, counters: { ...this.#counters }, seen });
       this.#came.set(installation, ancestors);
-      this.#matchInstallation({ kind: "installation", image, installation }, seen, steps);
+      const subject = { kind: "installation", image, installation } as const;
+      const exception = this.rules.newParentExceptionOf?.(this.#subjectOf(subject));
+      steps.push({
+        kind: "found",
+        installation,
+        ancestors,
+        counters: { ...this.#counters },
+        seen,
+        exception,
+      });
+      this.#matchInstallation(subject, seen, steps);
     }
     if (event.kind !== "exec") return;
-    if (this.#everything || installation !== undefined) this.#given.push(image.exec);
+    if (this.#everything || isMatched || installation !== undefined) this.#given.push(image.exec);
     else image.exec.shrink();
   }
 
-  #matchExecution(image: ProcessImage, candidates: Candidates, seen: boolean, steps: Step[]): void {
+  #matchExecution(image: ProcessImage, candidates: Candidates, seen: boolean, steps: Step[]): boolean {
+    let isMatched = false;
     for (const kind of ["exec", "uid_change"] as const) {
       if (kind === "uid_change" && !uidChanges(image)) continue;
       const subject = { kind, image, installation: undefined };
       for (const match of this.rules.match(candidates, this.#subjectOf(subject))) {
-        this.#given.push(image.exec);
         this.#matched(match, subject, image.exec.timeMs, seen, steps);
+        isMatched = true;
       }
     }
+    return isMatched;
   }
 
   #matchInstallation(subject: Asked & { installation: Installation }, seen: boolean, steps: Step[]): void {

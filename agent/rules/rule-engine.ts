@@ -5,9 +5,12 @@
 import type { ProcessImage } from "../lineage/process-image.ts";
 import type { Installation } from "../packages/installation.ts";
 import { eventFields, type RuleSubject, type SubjectKind } from "./event-fields.ts";
+import type { Exception } from "./exception.ts";
+import { compileExceptions, type ExceptionOf } from "./exceptions.ts";
 import { compileKql, type KqlField, type KqlMatcher } from "./kql-match.ts";
 import { nameFilter } from "./kql-prefilter.ts";
 import { KqlError } from "./kql-tree.ts";
+import { newParentRule } from "./new-parent.ts";
 import { termsOf } from "./new-terms.ts";
 import type { Rule } from "./rule.ts";
 import { subjectsOf } from "./rule-subjects.ts";
@@ -24,6 +27,7 @@ export interface RuleMatch {
   readonly rule: Rule;
   readonly terms: readonly Term[]; // one or more
   readonly complete: boolean; // false: the event has more of them than anybody could look at
+  readonly exception: string | undefined; // the id of what takes it out of the rule: neither alert nor history
 }
 
 interface Compiled {
@@ -33,6 +37,7 @@ interface Compiled {
   readonly matches: KqlMatcher<RuleSubject>;
   readonly fields: readonly KqlField<RuleSubject>[];
   readonly termField: string;
+  readonly exceptionOf: ExceptionOf | undefined;
 }
 
 const PROGRAMS_MAX = 4_096; // whose rules are remembered; a host runs hundreds
@@ -43,14 +48,23 @@ export type Candidates = readonly Compiled[];
 
 export class RuleEngine {
   readonly rules: readonly Rule[];
+  readonly exceptions: readonly Exception[];
   readonly #ofProcesses: readonly Compiled[];
   readonly #others: readonly Compiled[];
   readonly #byProgram = new Map<string, Candidates>();
+  /** The same of the rule that is code. */
+  readonly newParentExceptionOf: ExceptionOf | undefined;
 
-  /** @param rules as they were loaded: their fields are such that events have them */
-  constructor(rules: readonly Rule[]) {
-    const compiled = rules.map(compile);
+  /**
+   * @param rules as they were loaded: their fields are such that events have them
+   * @param exceptions as they were loaded
+   */
+  constructor(rules: readonly Rule[], exceptions: readonly Exception[] = []) {
+    const exceptionsOf = compileExceptions(exceptions);
+    const compiled = rules.map((rule) => compile(rule, exceptionsOf(rule.id)));
+    this.newParentExceptionOf = exceptionsOf(newParentRule.id);
     this.rules = rules;
+    this.exceptions = exceptions;
     this.#ofProcesses = compiled.filter(({ rule }) => rule.on === "process");
     this.#others = compiled.filter(({ rule }) => rule.on !== "process");
   }
@@ -71,12 +85,17 @@ export class RuleEngine {
   /** Of an execution. */
   match(candidates: Candidates, subject: RuleSubject): RuleMatch[] {
     return candidates.flatMap((compiled) => {
-      const { rule, kinds, matches, fields, termField } = compiled;
+      const { rule, kinds, matches, fields, termField, exceptionOf } = compiled;
       if (!kinds.includes(subject.kind) || !matches(subject)) return [];
       const { terms, complete } = termsOf(fields, subject);
       if (terms.length === 0) return [];
       return [
-        { rule, terms: terms.map((term) => ({ field: termField, value: term.map(String) })), complete },
+        {
+          rule,
+          terms: terms.map((term) => ({ field: termField, value: term.map(String) })),
+          complete,
+          exception: exceptionOf?.(subject),
+        },
       ];
     });
   }
@@ -87,7 +106,7 @@ export class RuleEngine {
   }
 }
 
-function compile(rule: Rule): Compiled {
+function compile(rule: Rule, exceptionOf: ExceptionOf | undefined): Compiled {
   const matches = compileKql(rule.tree, eventFields);
   if (matches instanceof KqlError) throw matches; // it was loaded by the same list of fields
   return {
@@ -97,5 +116,6 @@ function compile(rule: Rule): Compiled {
     matches,
     fields: rule.newTerms.fields.flatMap((name) => eventFields(name) ?? []),
     termField: rule.newTerms.fields.join(),
+    exceptionOf,
   };
 }

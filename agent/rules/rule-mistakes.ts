@@ -106,7 +106,7 @@ function queryRemarks(tree: KqlNode | KqlError, on: Asked | undefined): Remark[]
   return [...new Map(remarks.map((remark) => [JSON.stringify(remark), remark])).values()]; // a list names its field once
 }
 
-const noProgram =
+export const noProgram =
   "No program can satisfy it: its conditions on process.name and process.executable exclude each other. Correct them.";
 
 function noEvent(on: Subject): string {
@@ -140,7 +140,7 @@ function termRemarks(document: unknown, on: Asked): Remark[] {
 }
 
 /** Why events that the rule is asked about never have the field. */
-function unusable(name: string, on: Asked): string | undefined {
+export function unusable(name: string, on: Asked): string | undefined {
   if (on === "document") {
     return documentFields(name) === undefined
       ? `${shown(name)} is of a kind that kinwatch does not compare. Do without it.`

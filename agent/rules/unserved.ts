@@ -6,7 +6,10 @@ const ofKibana = "Kibana's interface names it so: in a file it is [rule.new_term
 /** Refused, with the reason and what to do: ignored, they would make the rule another one. */
 export const unservedKeys: ReadonlyMap<string, string> = new Map([
   ["filters", "It narrows the query from outside: write its conditions into the query"],
-  ["exceptions_list", "Its lists are kept in Kibana: write them into the query, as in: and not (…)"],
+  [
+    "exceptions_list",
+    "Its lists are kept in Kibana: see docs/exceptions.md, or write them into the query, as in: and not (…)",
+  ],
   ["new_terms_fields", ofKibana],
   ["history_window_start", ofKibana],
   ["anomaly_threshold", ofOtherTypes],

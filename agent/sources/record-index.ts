@@ -16,7 +16,6 @@ const NONE = 99; // above all kinds
 const RECORDS_MAX = 8_192; // at a time: a mebibyte of log holds some 5,000
 
 export class RecordIndex implements SyscallFields {
-  readonly memory: ArrayBufferLike;
   readonly kinds: Uint8Array;
   readonly times: Float64Array; // ms since the epoch
   readonly serials: Uint32Array;
@@ -56,7 +55,6 @@ export class RecordIndex implements SyscallFields {
       at += array.byteLength;
       return array;
     };
-    this.memory = memory;
     this.times = new Float64Array(memory, 0, RECORDS_MAX);
     this.serials = words();
     this.starts = words();

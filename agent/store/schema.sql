@@ -23,6 +23,13 @@ CREATE TABLE signals (
   sample TEXT NOT NULL -- JSON: the first ids that were held back
 ) STRICT, WITHOUT ROWID;
 
+-- How often an exception took out what a rule matched. A row outlives its exception: people make these by hand, they are few.
+CREATE TABLE exceptions (
+  id TEXT PRIMARY KEY,
+  hits INTEGER NOT NULL,
+  last_hit_ms INTEGER NOT NULL -- by the events' time
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE alerts (
   id TEXT PRIMARY KEY, -- begins with the time
   changed INTEGER NOT NULL UNIQUE, -- rises with each change of an alert: who follows knows how far it got

@@ -37,15 +37,36 @@ export function openState(directory: string): StateFile {
   const lock = new StateLock(directory);
   try {
     if (!existsSync(file)) make(file);
-    return { database: openChecked(file, false), lock };
+    return { database: openChecked(file, "own"), lock };
   } catch (error) {
     lock[Symbol.dispose]();
     throw stateError(file, error);
   }
 }
 
+/** An empty state, for a kinwatch that starts later. */
+export function makeState(directory: string): void {
+  const { database, lock } = openState(directory);
+  database[Symbol.dispose]();
+  lock?.[Symbol.dispose]();
+}
+
 /** Beside the one that writes, if one does. */
 export function openStateToRead(directory: string): StateFile {
+  return openBeside(directory, "read");
+}
+
+/** Beside the daemon, if it runs: stored-terms.ts says why that is sound. */
+export function openStateToChange(directory: string): StateFile {
+  return openBeside(directory, "change");
+}
+
+/** Whether there is a state, sound or not. */
+export function hasState(directory: string): boolean {
+  return existsSync(fileIn(directory));
+}
+
+function openBeside(directory: string, use: Use): StateFile {
   const file = fileIn(directory);
   if (!existsSync(file)) {
     throw new KinwatchError(
@@ -54,7 +75,7 @@ export function openStateToRead(directory: string): StateFile {
       "Run kinwatch first, or name the folder where it keeps its state",
     );
   }
-  return { database: openChecked(file, true), lock: undefined };
+  return { database: openChecked(file, use), lock: undefined };
 }
 
 /**
@@ -67,7 +88,7 @@ export function checkState(directory: string): "none" | "sound" {
     checkRemains(file);
     return "none";
   }
-  using database = openChecked(file, true);
+  using database = openChecked(file, "read");
   checkPages(database);
   return "sound";
 }
@@ -104,16 +125,18 @@ function make(file: string): void {
   closeSync(folder);
 }
 
-function openChecked(file: string, readOnly: boolean): Database {
-  const database = new Database(file, { readOnly });
+/** own: with the lock, all of it, an older version too. */
+type Use = "own" | "change" | "read";
+
+function openChecked(file: string, use: Use): Database {
+  const database = new Database(file, { readOnly: use === "read" });
   try {
-    if (!readOnly) upgrade(database);
+    if (use === "own") upgrade(database);
     check(database);
-    if (readOnly) return database;
-    checkPages(database);
+    if (use === "own") checkPages(database); // all of them: who only comes by should not read hundreds of megabytes
     // WAL: a commit is one append, and readers do not wait; FULL: it is on disk before an output has the alert.
     // sqlite.org/wal.html, sqlite.org/pragma.html#pragma_synchronous
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+    if (use !== "read") database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
     return database;
   } catch (error) {
     database[Symbol.dispose]();
@@ -146,7 +169,7 @@ function check(database: Database): void {
   }
 }
 
-/** From version 1, which did not know when a term was seen last, nor how many alerts a rule raised. */
+/** From version 1, which did not know when a term was seen last, how many alerts a rule raised, nor any exceptions. */
 function upgrade(database: Database): void {
   if (pragma(database, "application_id") !== APPLICATION || pragma(database, "user_version") !== 1) return;
   using wanted = openStateInMemory().database;
@@ -154,7 +177,7 @@ function upgrade(database: Database): void {
     String(wanted.get("SELECT sql FROM sqlite_schema WHERE name = ?", table)?.["sql"]);
   database.transaction(() => {
     database.exec("ALTER TABLE terms RENAME TO old_terms");
-    database.exec(`${made("terms")}; ${made("signals")}`);
+    database.exec(`${made("terms")}; ${made("signals")}; ${made("exceptions")}`);
     database.exec(
       "INSERT INTO terms SELECT rule, scope, field, value, first_seen_ms, first_seen_ms, learned FROM old_terms",
     );

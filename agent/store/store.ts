@@ -8,16 +8,17 @@ import type { LogCursor } from "../sources/source.ts";
 import type { Database, Row } from "./database.ts";
 import { openState, openStateInMemory, openStateToRead, type StateFile } from "./state-file.ts";
 import type { StateLock } from "./state-lock.ts";
+import { termsMax } from "./stored-terms.ts";
 
 export interface StoreOptions {
   readonly counters: Counters;
-  readonly limits?: Partial<typeof limitsByDefault>;
+  readonly limits?: Partial<Record<keyof typeof limitsByDefault, number>>;
 }
 
 /** Rows. What is over goes, the oldest first, and is counted. */
 const limitsByDefault = {
   alerts: 100_000, // some 600 MB; a host raises a few a week, a flood of a new parent a second is over a day
-  terms: 100_000, // some 20 MB; a forgotten one raises an alert again, it silences none
+  terms: termsMax, // a forgotten one raises an alert again, it silences none
   outbox: 50_000, // below `alerts`, so that there are always delivered alerts to let go before the others
 } as const;
 
@@ -31,16 +32,6 @@ export interface OutboxRow {
 /** Who takes an alert when it is raised, and who when it is complete. */
 export type Outputs = Readonly<Record<OutboxRow["stage"], readonly string[]>>;
 
-export interface StoredTerm {
-  readonly rule: string;
-  readonly scope: string;
-  readonly field: string;
-  readonly value: readonly string[];
-  readonly firstSeenMs: number;
-  readonly lastSeenMs: number; // at least: of a rule that remembers for ever it is not kept up to date
-  readonly learned: boolean;
-}
-
 /** How many alerts a rule raised in an interval. */
 export interface Signals {
   readonly fromMs: number;
@@ -48,6 +39,11 @@ export interface Signals {
   readonly raised: number;
   readonly held: number; // above the rule's limit: stored, and not handed to outputs one by one
   readonly sample: readonly string[]; // ids of the first of these
+}
+
+export interface ExceptionHits {
+  readonly hits: number;
+  readonly lastMs: number; // by the events' time
 }
 
 export interface ChangedAlert {
@@ -61,6 +57,7 @@ export class Store implements Disposable {
   readonly #counters: Counters | undefined;
   readonly #room = new Map<string, number>(); // rows by table that fit at least: counting reads them all
   readonly #limits: Readonly<Record<keyof typeof limitsByDefault, number>>;
+  #version: number;
 
   /**
    * @param where the folder of kinwatch.db, made when it is missing; undefined: in memory, for one replay
@@ -74,6 +71,7 @@ export class Store implements Disposable {
     this.#lock = state.lock;
     this.#counters = options?.counters;
     this.#limits = { ...limitsByDefault, ...options?.limits };
+    this.#version = this.#dataVersion();
   }
 
   transaction<T>(work: () => T): T {
@@ -118,6 +116,23 @@ export class Store implements Disposable {
     );
   }
 
+  /** A term that is known, if it still is: what was struck out meanwhile does not come back by this. */
+  seeAgain(rule: string, scope: string, { field, value }: Term, timeMs: number): void {
+    const sql =
+      "UPDATE terms SET last_seen_ms = ? WHERE rule = ? AND scope = ? AND field = ? AND value = ? AND last_seen_ms < ?";
+    const seenMs = Math.trunc(timeMs);
+    this.#database.run(sql, seenMs, rule, scope, field, JSON.stringify(value), seenMs);
+  }
+
+  /** Whether another process has written since this was asked last: `kinwatch baseline` does. Costs a microsecond. */
+  isChangedByOthers(): boolean {
+    const version = this.#dataVersion();
+    if (version === this.#version) return false;
+    this.#version = version;
+    this.#room.clear();
+    return true;
+  }
+
   /** Of a rule's latest interval. */
   signals(rule: string): Signals | undefined {
     const row = this.#database.get("SELECT * FROM signals WHERE rule = ?", rule);
@@ -137,16 +152,22 @@ export class Store implements Disposable {
       .map((row) => ({ rule: String(row["rule"]), signals: signalsOf(row) }));
   }
 
-  terms(): StoredTerm[] {
-    return this.#database.all("SELECT * FROM terms ORDER BY first_seen_ms, rule, value").map((row) => ({
-      rule: String(row["rule"]),
-      scope: String(row["scope"]),
-      field: String(row["field"]),
-      value: JSON.parse(String(row["value"])) as string[],
-      firstSeenMs: Number(row["first_seen_ms"]),
-      lastSeenMs: Number(row["last_seen_ms"]),
-      learned: row["learned"] === 1,
-    }));
+  /** More hits of an exception, beside those that are there. */
+  addHits(exception: string, { hits, lastMs }: ExceptionHits): void {
+    const sql =
+      "INSERT INTO exceptions VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET hits = hits + excluded.hits, last_hit_ms = max(last_hit_ms, excluded.last_hit_ms)";
+    this.#database.run(sql, exception, hits, Math.trunc(lastMs));
+  }
+
+  /** By the id of the exception; of one that never held anything back there are none. */
+  hits(): Map<string, ExceptionHits> {
+    const rows = this.#database.all("SELECT * FROM exceptions");
+    return new Map(
+      rows.map((row) => [
+        String(row["id"]),
+        { hits: Number(row["hits"]), lastMs: Number(row["last_hit_ms"]) },
+      ]),
+    );
   }
 
   /**
@@ -205,12 +226,13 @@ export class Store implements Disposable {
    * The documents, the oldest first. Some at a time: a reading transaction that lasts as long as a person takes to look through
    * them would keep the daemon from cutting its journal (sqlite.org/wal.html, section 6).
    * @param prefix the beginning of an id, as a person types it
+   * @param from no id before this one
    */
-  *alerts(prefix = ""): Generator<string> {
+  *alerts(prefix = "", from = prefix): Generator<string> {
     const sql =
       "SELECT id, document FROM alerts WHERE id >= ? AND id > ? AND substr(id, 1, length(?)) = ? ORDER BY id LIMIT 20";
     for (let last = ""; ; ) {
-      const rows = this.#database.all(sql, prefix, last, prefix, prefix);
+      const rows = this.#database.all(sql, from, last, prefix, prefix);
       if (rows.length === 0) return;
       for (const row of rows) yield String(row["document"]);
       last = String(rows.at(-1)?.["id"]);
@@ -258,6 +280,11 @@ export class Store implements Disposable {
   [Symbol.dispose](): void {
     this.#database[Symbol.dispose]();
     this.#lock?.[Symbol.dispose]();
+  }
+
+  /** Changes when another connection has committed: sqlite.org/pragma.html#pragma_data_version */
+  #dataVersion(): number {
+    return Number(this.#database.get("PRAGMA data_version")?.["data_version"]);
   }
 
   #post(id: string, stage: OutboxRow["stage"], outputs: readonly string[]): void {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { newCounters } from "../../agent/counters.ts";
-import { completedAlert, raisedAlert, rpmImage } from "../helpers/alerts.ts";
+import { completedAlert, raisedAlert, rpmImage, ruleAlert, summaryOf } from "../helpers/alerts.ts";
 import { updateOf } from "../helpers/images.ts";
 
 const page = readFileSync(new URL("../../docs/alert-fields.md", import.meta.url), "utf8");
@@ -40,6 +40,8 @@ const alerts = [
     ancestors: [before],
   }),
   raisedAlert(rpmImage(full, { parent: before }), { readDetails: () => details }),
+  { ...ruleAlert(), kinwatch: { ...ruleAlert().kinwatch, held: true } },
+  summaryOf(ruleAlert()),
 ];
 
 /** Of a process that has the fields of a parent: written once in the page. */

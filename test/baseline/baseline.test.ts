@@ -10,10 +10,18 @@ const term = (script: string): Term => ({ field: "process.parent", value: ["/usr
 
 const ofRule = { rule, scope: "", historyMs: Number.POSITIVE_INFINITY };
 
-function memory(): TermStore & { readonly learned: boolean[]; readonly terms: Map<string, number> } {
+interface Memory extends TermStore {
+  readonly learned: boolean[];
+  readonly terms: Map<string, number>;
+  /** As another process does. */
+  readonly forget: (rule: string, scope: string, term: Term) => void;
+}
+
+function memory(): Memory {
   const terms = new Map<string, number>();
   const meta = new Map<string, string>();
   const learned: boolean[] = [];
+  let changed = false;
   return {
     learned,
     terms,
@@ -22,6 +30,19 @@ function memory(): TermStore & { readonly learned: boolean[]; readonly terms: Ma
       const key = JSON.stringify([ruleId, scope, { field, value }]);
       if (!terms.has(key)) learned.push(isLearned);
       terms.set(key, Math.max(timeMs, terms.get(key) ?? 0));
+    },
+    seeAgain(...[ruleId, scope, seen, timeMs]) {
+      const key = JSON.stringify([ruleId, scope, seen]);
+      const lastMs = terms.get(key);
+      if (lastMs !== undefined) terms.set(key, Math.max(timeMs, lastMs));
+    },
+    isChangedByOthers() {
+      const answer = changed;
+      changed = false;
+      return answer;
+    },
+    forget(...key) {
+      changed = terms.delete(JSON.stringify(key));
     },
     meta: (key) => meta.get(key),
     setMeta: (key, value) => void meta.set(key, value),
@@ -140,6 +161,39 @@ test("Baseline.written(): what a transaction learned that was undone is new agai
   store.terms.clear(); // undone
   baseline.written(false);
   assert.deepEqual(baseline.firstSightings(window, [term("/a.sh")], startMs + 1), [term("/a.sh")]);
+});
+
+for (const { why, again } of [
+  { why: "that it knew", again: false },
+  { why: "that it was about to write down", again: true },
+] as const) {
+  test(`Baseline.refresh(): what another process struck out is new at once, ${why}, and does not come back`, () => {
+    const store = memory();
+    const baseline = new Baseline(store);
+    const terms = [term("/a.sh"), term("/b.sh")];
+    baseline.learn(window, terms, startMs);
+    baseline.written(true);
+    assert.deepEqual(baseline.firstSightings(window, terms, startMs + 1), []);
+    if (again) baseline.seeAgain(window, terms, startMs + 1);
+    store.forget(rule, "", term("/a.sh"));
+    assert.deepEqual(baseline.firstSightings(window, terms, startMs + 2), [], "it asks the store no more");
+    baseline.refresh();
+    assert.deepEqual(baseline.firstSightings(window, terms, startMs + 2), [term("/a.sh")]);
+    baseline.write();
+    baseline.written(true);
+    assert.deepEqual([...store.terms.values()], [again ? startMs + 1 : startMs]);
+  });
+}
+
+test("Baseline.write(): what was struck out since it was seen is not learned by that", () => {
+  const store = memory();
+  const baseline = new Baseline(store);
+  baseline.learn(window, [term("/a.sh")], startMs);
+  baseline.written(true);
+  baseline.seeAgain(window, [term("/a.sh")], startMs + 1);
+  store.forget(rule, "", term("/a.sh"));
+  baseline.write();
+  assert.equal(store.terms.size, 0);
 });
 
 test("Baseline.reach(): learning that has ended does not begin again when the clock is set back", () => {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { LiveRules } from "../../agent/cli/live-rules.ts";
+import { loadConfig } from "../../agent/config.ts";
 import type { Logger, LogLevel } from "../../agent/log.ts";
 import { goodRule } from "../helpers/rules.ts";
 import { rulesOff } from "../helpers/rules-off.ts";
@@ -35,7 +36,10 @@ class World {
       error: say("error"),
       flush: () => {},
     };
-    this.live = new LiveRules({ directories: [this.folder], disabled }, "audit-log", log);
+    const config = loadConfig(undefined);
+    config.rules = { directories: [this.folder], disabled };
+    config.exceptions.directory = join(this.folder, "exceptions.d");
+    this.live = new LiveRules(config, "audit-log", log);
   }
 
   write(files: Readonly<Record<string, string>>): void {
@@ -59,7 +63,7 @@ class World {
 
 test("LiveRules: says what came, what went and what changed, and what keeps a rule from seeing", (t) => {
   const world = new World(t, { "a.toml": ruleOf("a"), "b.toml": ruleOf("b"), "c.toml": ruleOf("c") });
-  assert.deepEqual(world.said, ["info: 4 rules are asked"]);
+  assert.deepEqual(world.said, ["info: 4 rules are asked, with 0 exceptions"]);
   const { engine } = world.live;
   world.remove("a.toml");
   world.write({ "b.toml": ruleOf("b", "process.env_vars:LD_AUDIT=*"), "d.toml": ruleOf("d") });

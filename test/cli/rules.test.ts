@@ -118,9 +118,10 @@ test("rules list: all that are asked, with an id that rules show takes", async (
   const documents = (await kinwatch(["rules", "--config", config])).stdout.trimEnd().split("\n");
   const last = JSON.parse(documents.at(-1) ?? "") as Record<string, unknown>;
   assert.deepEqual(
-    [documents.length, last["history"], last["new_terms_fields"]],
-    [lines.length, "5d", ["process.parent.name"]],
+    [documents.length, last["history"], last["new_terms_fields"], last["disabled"]],
+    [lines.length, "5d", ["process.parent.name"], false],
   );
+  assert.match(stdout, /^0594c2cd {2}off {7}5d .*rpm asked to install by an unusual parent$/m);
 });
 
 test("rules show: the guide of each built-in rule, in 80 columns", async () => {

@@ -9,9 +9,10 @@ import { readSettings } from "../../agent/cli/settings.ts";
 import { defaultConfig } from "../../agent/config.ts";
 
 test("readSettings(): a checkout keeps its state and rules to itself, and shows alerts on the terminal", () => {
-  const { state, rules, output, source } = readSettings({});
+  const { state, rules, exceptions, output, source } = readSettings({});
   assert.equal(state.directory, fileURLToPath(new URL("../../.kinwatch", import.meta.url)));
   assert.deepEqual(rules.directories, [join(state.directory, "rules.d")]);
+  assert.equal(exceptions.directory, join(state.directory, "exceptions.d"));
   assert.equal(output.stdout.enabled, true);
   assert.equal(output.journald.enabled, existsSync("/run/systemd/journal/socket"));
   assert.deepEqual(source, defaultConfig.source, "and nothing of /etc/kinwatch");

@@ -486,6 +486,17 @@ test("EventBuilder.add(): executions as the kernel writes them come back once, w
   );
 });
 
+test("EventBuilder.add(): a piece with more records than its index holds is read to its end", () => {
+  const noise = Array.from({ length: 10_000 }, (_, index) => (index % 2 === 0 ? "x" : head("EOE", written)));
+  const all = [1, 2, 3].flatMap((serial) => [...records({ serial, timeMs: t0 + serial }), ...noise]);
+  for (const lends of [false, true]) {
+    const reading = new Reading(0, lends).lines(...all).end();
+    assert.deepEqual(reading.serials, [1, 2, 3]);
+    assert.equal(reading.counters.records_read, all.length);
+    assert.equal(reading.counters.records_malformed, 15_000);
+  }
+});
+
 test("EventBuilder.add(): what it lends says the same as what it gives", () => {
   const said = ({ events, counters }: Reading) => [
     counters,

@@ -1,6 +1,13 @@
 /** Alerts as the code makes them, for tests of what shows, stores and sends them. */
 import type { AlertDocument, HostDocument } from "../../agent/alert/alert-document.ts";
-import { type AlertContext, ecsAlert, withOutcome } from "../../agent/alert/ecs-alert.ts";
+import {
+  type AlertContext,
+  ecsAlert,
+  ecsRuleAlert,
+  summaryAlert,
+  withOutcome,
+} from "../../agent/alert/ecs-alert.ts";
+import { builtInRules } from "../../agent/cli/rule-folders.ts";
 import { newCounters } from "../../agent/counters.ts";
 import type { ExecEvent, SoftwareUpdate } from "../../agent/events/exec-event.ts";
 import type { ProcessImage } from "../../agent/lineage/process-image.ts";
@@ -8,6 +15,8 @@ import type { Installation } from "../../agent/packages/installation.ts";
 import { rpmCommandOf } from "../../agent/packages/installation.ts";
 import { shippedAliases } from "../../agent/packages/shipped-aliases.ts";
 import { matchNewParent } from "../../agent/rules/new-parent.ts";
+import type { Rule } from "../../agent/rules/rule.ts";
+import { readRules } from "../../agent/rules/rule-file.ts";
 import { ancestorsOf, atMs, imageOf, scriptImage, updateOf } from "./images.ts";
 
 export const host: HostDocument = {
@@ -69,4 +78,21 @@ export function completedAlert(
   updates: readonly SoftwareUpdate[] = [updateOf()],
 ): AlertDocument {
   return withOutcome(raisedAlert(image), updates);
+}
+
+/** The rule that asks as Elastic's does. */
+export const fileRule = readRules(builtInRules()).rules.find(({ relatedRule }) => relatedRule) as Rule;
+
+/** Of a rule in a file, about an execution. */
+export function ruleAlert(image = rpmImage(), given: Partial<AlertContext> = {}): AlertDocument {
+  const terms = [{ field: fileRule.newTerms.fields.join(), value: ["/usr/bin/bash"] }];
+  const asked = { kind: "exec", image, installation: undefined } as const;
+  return ecsRuleAlert(asked, { rule: fileRule, terms }, contextOf(image, given));
+}
+
+export function summaryOf(alert: AlertDocument, held = 5): AlertDocument {
+  const first: AlertDocument = { ...alert, kinwatch: { ...alert.kinwatch, held: true } };
+  const fromMs = Math.floor(atMs / 300_000) * 300_000;
+  const sample = [alert.event.id];
+  return summaryAlert(first, { rule: alert.rule.id, fromMs, untilMs: fromMs + 300_000, held, sample });
 }

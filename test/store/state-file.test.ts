@@ -20,6 +20,7 @@ import { type TestContext, test } from "node:test";
 import { newCounters } from "../../agent/counters.ts";
 import { KinwatchError } from "../../agent/errors.ts";
 import { openStoreToRead, Store } from "../../agent/store/store.ts";
+import { openTermsToChange, openTermsToRead } from "../../agent/store/stored-terms.ts";
 import { asPlainUser, needs } from "../helpers/real-parts.ts";
 import { takers } from "../helpers/takers.ts";
 
@@ -109,7 +110,7 @@ for (const { why, code, damage, toReaders } of damages) {
     const before = existsSync(file) && statSync(file).isFile() ? readFileSync(file) : undefined;
     const openings = [
       () => new Store(directory, { counters }),
-      ...(toReaders === false ? [] : [() => openStoreToRead(directory)]),
+      ...(toReaders === false ? [] : [() => openStoreToRead(directory), () => openTermsToChange(directory)]),
     ];
     for (const open of openings) {
       assert.throws(open, (error) => {
@@ -196,11 +197,13 @@ test("Store: brings a state of version 1 along, which readers leave to the daemo
   }
   const file = join(directory, "kinwatch.db");
   sql(file, version1);
-  assert.throws(() => openStoreToRead(directory), { code: "KW_STATE_OLDER" });
+  for (const open of [openStoreToRead, openTermsToChange])
+    assert.throws(() => open(directory), { code: "KW_STATE_OLDER" });
   {
     using store = new Store(directory, { counters: newCounters() });
     const term = { rule: "rule", scope: "", field: "process.parent", value: ["/bin/a", ""] };
-    assert.deepEqual(store.terms(), [{ ...term, firstSeenMs: 5, lastSeenMs: 5, learned: true }]);
+    using terms = openTermsToRead(directory);
+    assert.deepEqual([...terms.list()], [{ ...term, firstSeenMs: 5, lastSeenMs: 5, learned: true }]);
     assert.deepEqual(
       store.outbox("journald", 2).map(({ document }) => document),
       ["{}"],
@@ -212,6 +215,7 @@ test("Store: brings a state of version 1 along, which readers leave to the daemo
 /** What version 1 had instead. */
 const version1 = `
 DROP TABLE signals;
+DROP TABLE exceptions;
 CREATE TABLE older AS SELECT rule, scope, field, value, first_seen_ms, learned FROM terms;
 DROP TABLE terms;
 CREATE TABLE terms (

@@ -6,7 +6,9 @@ import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { newCounters } from "../../agent/counters.ts";
 import type { Term } from "../../agent/rules/term.ts";
+import { openStateInMemory } from "../../agent/store/state-file.ts";
 import { openStoreToRead, Store } from "../../agent/store/store.ts";
+import { openTermsToChange, StoredTerms } from "../../agent/store/stored-terms.ts";
 import { takers } from "../helpers/takers.ts";
 
 const rule = "package-installed-by-new-parent";
@@ -16,7 +18,9 @@ const term = (executable: string, script = ""): Term => ({
 });
 const inMemory = (limits = {}) => {
   const counters = newCounters();
-  return { counters, store: new Store(undefined, { counters, limits }) };
+  const state = openStateInMemory();
+  const terms = new StoredTerms(state);
+  return { counters, store: new Store(state, { counters, limits }), terms: () => [...terms.list()] };
 };
 
 function folder(t: TestContext): string {
@@ -39,16 +43,49 @@ test("Store.lastSeenMs(): what was seen, in its rule and scope only", () => {
 });
 
 test("Store.see(): the first sighting stays the first, and the last one is the latest", () => {
-  const { store } = inMemory();
+  const { store, terms } = inMemory();
   store.see(rule, "", term("/bin/sh"), 5.7, true);
   store.see(rule, "", term("/bin/sh"), 9, false);
   store.see(rule, "", term("/bin/sh"), 7, false);
   store.see(rule, "", term("/bin/su"), 2, false);
   const same = { rule, scope: "", field: "process.parent" };
-  assert.deepEqual(store.terms(), [
-    { ...same, value: ["/bin/su", ""], firstSeenMs: 2, lastSeenMs: 2, learned: false },
+  assert.deepEqual(terms(), [
     { ...same, value: ["/bin/sh", ""], firstSeenMs: 5, lastSeenMs: 9, learned: true },
+    { ...same, value: ["/bin/su", ""], firstSeenMs: 2, lastSeenMs: 2, learned: false },
   ]);
+});
+
+test("Store.seeAgain(): moves the last sighting on, never back, and adds none", () => {
+  const { store, terms } = inMemory();
+  store.see(rule, "", term("/bin/sh"), 5, true);
+  for (const at of [9.9, 7]) store.seeAgain(rule, "", term("/bin/sh"), at);
+  store.seeAgain(rule, "", term("/bin/su"), 9);
+  assert.deepEqual(
+    terms().map(({ value, firstSeenMs, lastSeenMs }) => [value[0], firstSeenMs, lastSeenMs]),
+    [["/bin/sh", 5, 9]],
+  );
+});
+
+test("Store.isChangedByOthers(): once after each change of another, never for its own", (t) => {
+  const directory = folder(t);
+  using store = new Store(directory, { counters: newCounters(), limits: { terms: 2 } });
+  store.see(rule, "", term("/bin/sh"), 5, false);
+  assert.equal(store.isChangedByOthers(), false);
+  {
+    using reader = openStoreToRead(directory);
+    assert.equal(reader.lastSeenMs(rule, "", term("/bin/sh")), 5);
+  }
+  assert.equal(store.isChangedByOthers(), false, "who reads changes nothing");
+  using others = openTermsToChange(directory);
+  const added = { rule, scope: "", firstSeenMs: 6, lastSeenMs: 6, learned: true };
+  others.merge([
+    { ...added, ...term("/bin/a") },
+    { ...added, ...term("/bin/b") },
+  ]);
+  assert.equal(store.isChangedByOthers(), true);
+  assert.equal(store.isChangedByOthers(), false);
+  store.see(rule, "", term("/bin/su"), 7, false);
+  assert.equal(others.count(), 2, "its limit counts what others added");
 });
 
 test("Store: gives back any text that it was given", () => {
@@ -192,11 +229,11 @@ test("Store: the oldest complete and delivered alerts go first when it is full",
 });
 
 test("Store: the terms seen longest ago go first when it is full", () => {
-  const { store, counters } = inMemory({ terms: 2 });
+  const { store, counters, terms } = inMemory({ terms: 2 });
   for (const at of [5, 1, 9]) store.see(rule, "", term(`/bin/${at}`), at, false);
   store.see(rule, "", term("/bin/9"), 10, false);
   assert.deepEqual(
-    store.terms().map(({ value }) => value[0]),
+    terms().map(({ value }) => value[0]),
     ["/bin/5", "/bin/9"],
   );
   assert.equal(counters.terms_let_go, 1);
@@ -283,4 +320,19 @@ test("openStoreToRead(): sees what a stopped writer left", (t) => {
   }
   using reader = openStoreToRead(directory);
   assert.deepEqual([...reader.alerts()], ['"1"']);
+});
+
+test("Store: hits of exceptions add up, with the latest time", () => {
+  using store = new Store(undefined, { counters: newCounters() });
+  assert.deepEqual(store.hits(), new Map());
+  store.addHits("a", { hits: 2, lastMs: 20.5 });
+  store.addHits("b", { hits: 1, lastMs: 5 });
+  store.addHits("a", { hits: 3, lastMs: 10 });
+  assert.deepEqual(
+    store.hits(),
+    new Map([
+      ["a", { hits: 5, lastMs: 20 }],
+      ["b", { hits: 1, lastMs: 5 }],
+    ]),
+  );
 });
