@@ -5,24 +5,32 @@ import { queriesOf } from "../rules/exception-match.ts";
 import { gapsOf, type SourceName } from "../rules/field-sources.ts";
 import { newParentRule } from "../rules/new-parent.ts";
 import type { Rule } from "../rules/rule.ts";
-import { lineOf } from "./active-rules.ts";
-import { loadExceptions } from "./exception-folder.ts";
+import { type Active, lineOf, told } from "./active-rules.ts";
+import { findExceptions, readFoundExceptions } from "./exception-folder.ts";
+import type { FoundRules } from "./rule-folders.ts";
 
 /**
  * @param active the rules that are asked
  * @param tell is told a line for each mistake, and for what exceptions ask and this source does not give
  */
 export function activeExceptions(
-  { exceptions: { directory }, rules: { disabled } }: Config,
+  config: Config,
   active: readonly Rule[],
   source: SourceName,
   tell: (remark: string) => void,
 ): readonly Exception[] {
+  return told(activateExceptions(findExceptions(config.exceptions.directory), config, active, source), tell);
+}
+
+export function activateExceptions(
+  found: FoundRules,
+  { rules: { disabled } }: Config,
+  active: readonly Rule[],
+  source: SourceName,
+): Active<Exception> {
   const rules = new Set([newParentRule.id, ...active.map(({ id }) => id), ...disabled]);
-  const { exceptions, mistakes, warnings } = loadExceptions(directory, rules);
-  for (const remark of [...mistakes, ...warnings]) tell(lineOf(remark));
-  for (const gap of gapsIn(exceptions, source)) tell(gap);
-  return exceptions;
+  const { exceptions, mistakes, warnings } = readFoundExceptions(found, rules);
+  return { items: exceptions, mistakes, warnings: [...warnings.map(lineOf), ...gapsIn(exceptions, source)] };
 }
 
 /** A line for each field that the source does not always give, however many exceptions ask for it. */

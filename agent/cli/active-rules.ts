@@ -7,10 +7,11 @@ import type { RuleSet } from "../rules/rule-file.ts";
 import type { RuleRemark } from "../rules/rule-mistakes.ts";
 import { loadRules } from "./rule-folders.ts";
 
-export interface ActiveRules {
-  readonly rules: readonly Rule[];
-  readonly mistakes: readonly RuleRemark[]; // files that are refused
-  readonly warnings: readonly string[]; // what refuses nothing, such as a rule that will see less than it asks for
+/** Rules, or something like them. */
+export interface Active<Kept> {
+  readonly items: readonly Kept[];
+  readonly mistakes: readonly RuleRemark[]; // a file that has one is refused
+  readonly warnings: readonly string[]; // what refuses nothing, such as one that will see less than it asks for
 }
 
 /** @param tell is told a line for each of the mistakes and warnings */
@@ -19,16 +20,22 @@ export function activeRules(
   source: SourceName,
   tell: (line: string) => void,
 ): readonly Rule[] {
-  const { rules, mistakes, warnings } = activate(loadRules(config.directories), config, source);
+  return told(activate(loadRules(config.directories), config, source), tell);
+}
+
+export function told<Kept>(
+  { items, mistakes, warnings }: Active<Kept>,
+  tell: (line: string) => void,
+): readonly Kept[] {
   for (const line of [...mistakes.map(lineOf), ...warnings]) tell(line);
-  return rules;
+  return items;
 }
 
 export function activate(
   { rules, mistakes, warnings }: RuleSet,
   { disabled }: Config["rules"],
   source: SourceName,
-): ActiveRules {
+): Active<Rule> {
   const ids = new Set(rules.map(({ id }) => id));
   const unknown = disabled.filter((id) => !ids.has(id));
   const active = rules.filter(({ id }) => !disabled.includes(id));
@@ -40,7 +47,7 @@ export function activate(
     );
   });
   return {
-    rules: active,
+    items: active,
     mistakes,
     warnings: [
       ...warnings.map(lineOf),

@@ -18,7 +18,7 @@ import { type ExceptionSet, readExceptions } from "../rules/exception-file.ts";
 import { newParentRule } from "../rules/new-parent.ts";
 import type { Rule } from "../rules/rule.ts";
 import { kinwatch } from "./checkout.ts";
-import { type FolderUse, findConfigured, findFile, loadRules } from "./rule-folders.ts";
+import { type FolderUse, type FoundRules, findConfigured, findFile, loadRules } from "./rule-folders.ts";
 import { remarkLine } from "./rules-check.ts";
 
 const use: FolderUse = {
@@ -41,14 +41,21 @@ export function knownRules({ rules: { directories } }: Config): KnownRules {
 
 /** @param directory as configured: one that does not exist is empty */
 export function loadExceptions(directory: string, rules: ReadonlySet<string>): ExceptionSet {
-  return read(findConfigured([directory], use), rules);
+  return readFoundExceptions(findExceptions(directory), rules);
+}
+
+export function findExceptions(directory: string): FoundRules {
+  return findConfigured([directory], use);
 }
 
 export function loadExceptionFile(path: string, rules: ReadonlySet<string>): ExceptionSet {
-  return read(findFile(path, use), rules);
+  return readFoundExceptions(findFile(path, use), rules);
 }
 
-function read({ files, mistakes }: ReturnType<typeof findFile>, rules: ReadonlySet<string>): ExceptionSet {
+export function readFoundExceptions(
+  { files, mistakes }: FoundRules,
+  rules: ReadonlySet<string>,
+): ExceptionSet {
   const set = readExceptions(files, rules);
   return { ...set, mistakes: [...mistakes, ...set.mistakes] };
 }

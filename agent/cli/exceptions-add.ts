@@ -61,8 +61,8 @@ Examples:
     ${kinwatch} exceptions add --parent '/opt/deploy/*' \\
       --reason deployment --dry-run
 
-Prints the file and says where it is. A running daemon takes it at its next
-start. Options add to what --from proposes, or replace it; without --rule and
+Prints the file and says where it is. A running daemon takes it within a
+second. Options add to what --from proposes, or replace it; without --rule and
 --from it is an exception of all rules.`,
     )
     .action(addException);

@@ -55,8 +55,8 @@ It reads the audit log where that records executions, else /proc, and says which
 and why. What can be done about it is told by:
     ${kinwatch} check
 
-Rule files that change are read again within a second; at SIGHUP too. A broken
-edit is told, and leaves all rules as they are.
+Files of rules and exceptions that change are read again within a second; at
+SIGHUP too. A broken edit is told, and leaves all of its kind as they are.
 
 It ends at SIGTERM or Ctrl-C. Exit code 2: it could not start, or its state is
 damaged; 3: this host cannot be watched.`,
@@ -99,7 +99,7 @@ async function run(options: SettingsOptions): Promise<void> {
   const users = new UserNames();
   const rules = new LiveRules(config, source.name, log);
   reload = () => rules.reload(true);
-  await using _ = new RuleWatch({ directories: config.rules.directories, look: () => rules.reload() });
+  await using _ = new RuleWatch({ directories: rules.directories, look: () => rules.reload() });
   let ready = false;
   await watch({
     source,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { LiveRules } from "../../agent/cli/live-rules.ts";
 import { loadConfig } from "../../agent/config.ts";
@@ -43,8 +43,10 @@ class World {
   }
 
   write(files: Readonly<Record<string, string>>): void {
-    for (const [name, text] of Object.entries(files))
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(this.folder, name)), { recursive: true });
       writeFileSync(join(this.folder, name), text, { mode: 0o644 });
+    }
   }
 
   remove(name: string): void {
@@ -72,7 +74,7 @@ test("LiveRules: says what came, what went and what changed, and what keeps a ru
   assert.notEqual(world.live.engine, engine);
   const [gap, changes, ...others] = world.said;
   assert.match(gap ?? "", /^warn: the rule Tool run .*: process\.env_vars is at times given by audit-log: /);
-  assert.equal(changes, "info: rules loaded again: new: d; gone: a; changed: b; 4 rules are asked");
+  assert.equal(changes, "info: rules loaded again: new: d; gone: a; changed: b");
   assert.deepEqual(others, []);
 });
 
@@ -86,10 +88,13 @@ test("LiveRules: nothing is done when nothing has changed, and a person who asks
   assert.equal(world.live.engine, engine);
   assert.deepEqual(world.said, []);
   world.live.reload(true);
-  assert.deepEqual(world.said, ["info: rules loaded again: none has changed; 2 rules are asked"]);
+  assert.deepEqual(world.said, [
+    "info: rules loaded again: none has changed",
+    "info: exceptions loaded again: none has changed",
+  ]);
   renameSync(join(world.folder, "a.toml"), join(world.folder, "b.toml"));
   world.live.reload();
-  assert.deepEqual(world.said, ["info: rules loaded again: none has changed; 2 rules are asked"]);
+  assert.deepEqual(world.said, []);
   assert.match(world.live.engine.rules[0]?.source.file ?? "", /\/b\.toml$/);
 });
 
@@ -110,7 +115,7 @@ test("LiveRules: a broken edit leaves all as it is, with its line and column, un
   assert.equal(world.said.length, 2, "told again with each change");
   world.write({ "a.toml": ruleOf("a") });
   world.live.reload();
-  assert.deepEqual(world.said, ["info: rules loaded again: new: c; gone: b; 3 rules are asked"]);
+  assert.deepEqual(world.said, ["info: rules loaded again: new: c; gone: b"]);
   assert.deepEqual(world.ids, ["a", "c"]);
 });
 
@@ -137,10 +142,10 @@ test("LiveRules: a file that gave no rule is refused for itself, once, and the o
   world.live.reload();
   const [refused, ...others] = world.said;
   assert.match(refused ?? "", /^error: bad\.toml:30:\d+: .* \(KW_RULE_FIELD_UNUSABLE\)$/);
-  assert.deepEqual(others, ["info: rules loaded again: new: b; 3 rules are asked"]);
+  assert.deepEqual(others, ["info: rules loaded again: new: b"]);
   world.write({ "d.toml": ruleOf("d") });
   world.live.reload();
-  assert.deepEqual(world.said, ["info: rules loaded again: new: d; 4 rules are asked"]);
+  assert.deepEqual(world.said, ["info: rules loaded again: new: d"]);
 });
 
 test("LiveRules: a folder that others could write changes nothing", (t) => {
@@ -152,5 +157,52 @@ test("LiveRules: a folder that others could write changes nothing", (t) => {
   assert.match(world.said.join("\n"), /^error: the rules stay .*\nerror: .*\(KW_RULE_INSECURE\)$/);
   chmodSync(world.folder, 0o755);
   world.live.reload();
-  assert.deepEqual(world.said, ["info: rules loaded again: none has changed; 2 rules are asked"]);
+  assert.deepEqual(world.said, ["info: rules loaded again: none has changed"]);
+});
+
+function exceptionOf(id: string, rule: string, more = ""): string {
+  return `[[exception]]\nid = "${id}"\nrules = ["${rule}"]\nuser = "root"\nreason = "a test"\nauthor = "me"\n${more}`;
+}
+
+test("LiveRules: exceptions come, go and break by themselves", (t) => {
+  const world = new World(t, { "a.toml": ruleOf("a"), "exceptions.d/x.toml": exceptionOf("x", "a") });
+  assert.deepEqual(world.said, ["info: 2 rules are asked, with 1 exceptions"]);
+  const idsOf = () => world.live.engine.exceptions.map(({ id }) => id);
+  world.write({ "exceptions.d/y.toml": exceptionOf("y", "a") });
+  world.live.reload();
+  assert.deepEqual(world.said, ["info: exceptions loaded again: new: y"]);
+  assert.deepEqual(idsOf(), ["x", "y"]);
+
+  world.write({ "exceptions.d/x.toml": exceptionOf("x", "a", "oops = 1"), "b.toml": ruleOf("b") });
+  world.live.reload();
+  const [came, stay, place] = world.said;
+  assert.equal(came, "info: rules loaded again: new: b");
+  assert.match(stay ?? "", /^error: the exceptions stay as they are .*: exceptions\.d\/x\.toml$/);
+  assert.match(place ?? "", /^error: exceptions\.d\/x\.toml:7:1: /);
+  assert.deepEqual(
+    [world.ids, idsOf()],
+    [
+      ["a", "b"],
+      ["x", "y"],
+    ],
+  );
+  world.remove("exceptions.d/x.toml");
+  world.live.reload();
+  assert.deepEqual(world.said, ["info: exceptions loaded again: gone: x"]);
+
+  world.write({ "exceptions.d/z.toml": exceptionOf("z", "later") });
+  world.live.reload();
+  assert.match(
+    world.said.join(),
+    /^warn: exceptions\.d\/z\.toml:3:10: [^,]*, [^,]*,info: exceptions loaded again: new: z$/,
+  );
+  world.write({ "later.toml": ruleOf("later") });
+  world.live.reload();
+  assert.deepEqual(world.said, ["info: rules loaded again: new: later"]);
+  world.remove("later.toml");
+  world.live.reload();
+  assert.match(
+    world.said.join(),
+    /^info: rules loaded again: gone: later,warn: exceptions\.d\/z\.toml:3:10: [^,]*, [^,]*$/,
+  );
 });

@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openStoreToRead } from "../../agent/store/store.ts";
 import { execution } from "../events/kernel-writer.ts";
-import { program, type Running, startKinwatch } from "../helpers/kinwatch.ts";
+import { kinwatch, program, type Running, startKinwatch } from "../helpers/kinwatch.ts";
 import { needs } from "../helpers/real-parts.ts";
 import { goodRule } from "../helpers/rules.ts";
 import { rulesOff } from "../helpers/rules-off.ts";
@@ -44,6 +44,7 @@ class World implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "kinwatch-reload-"));
   readonly log = join(this.folder, "audit.log");
   readonly rules = join(this.folder, "rules.d");
+  readonly exceptions = join(this.folder, "exceptions.d");
   readonly state = join(this.folder, "state");
   readonly config = join(this.folder, "kinwatch.toml");
 
@@ -51,7 +52,7 @@ class World implements Disposable {
     writeFileSync(this.log, "");
     const lines = [
       rulesOff,
-      `rules.directories = ["${this.rules}"]`,
+      `rules.directories = ["${this.rules}"]\nexceptions.directory = "${this.exceptions}"`,
       `source.type = "audit-log"\nsource.audit_log = "${this.log}"\nstate.directory = "${this.state}"`,
       'output.journald.enabled = false\noutput.stdout.enabled = true\noutput.stdout.format = "ndjson"',
     ];
@@ -80,9 +81,9 @@ class World implements Disposable {
 }
 
 /** What a change makes the daemon say. */
-async function says(running: Running, pattern: RegExp, change: () => void): Promise<void> {
+async function says(running: Running, pattern: RegExp, change: () => unknown): Promise<void> {
   const from = running.stderr.length;
-  change();
+  await change();
   await running.until("stderr", pattern, { from });
 }
 
@@ -145,20 +146,38 @@ test("run: a rule that is added, broken, mended and removed counts at once, with
   await says(running, /new: saws/, () => world.rule("saws.toml", ruleOf("saws", "process.name:saw")));
   world.append(run("fifth", "saw"));
   await raised(running, "fifth");
+
+  const add = [
+    "exceptions",
+    "add",
+    "--config",
+    world.config,
+    "--parent",
+    "/opt/usual*",
+    "--reason",
+    "a test",
+  ];
+  await says(running, /exceptions loaded again: new: /, async () => {
+    const { status, stderr } = await kinwatch(add);
+    assert.equal(status, 0, stderr);
+  });
+  world.append(run("usual2", "saw") + run("sixth", "saw"));
+  await raised(running, "sixth");
   assert.deepEqual(alerts(running), [
     "tools /opt/first",
     "tools /opt/second",
     "tools /opt/fourth",
     "saws /opt/fifth",
+    "saws /opt/sixth",
   ]);
   const { status } = await running.kill("SIGTERM");
   assert.equal(status, 0);
 
   await using again = world.start();
   await again.until("stderr", /ready after/);
-  world.append(run("fifth", "saw") + run("sixth", "saw"));
-  await raised(again, "sixth");
-  assert.deepEqual(alerts(again), ["saws /opt/sixth"], "a restart judges nothing again");
+  world.append(run("fifth", "saw") + run("seventh", "saw"));
+  await raised(again, "seventh");
+  assert.deepEqual(alerts(again), ["saws /opt/seventh"], "a restart judges nothing again");
 });
 
 test("run: a rule that comes before there is a past says so, and a folder may come later than what is above it", async () => {
