@@ -9,14 +9,23 @@
 import type { AgentDocument, HostDocument } from "./alert/alert-document.ts";
 import { Judge } from "./alert/judge.ts";
 import { Baseline, type Learn } from "./baseline/baseline.ts";
+import { newCounters } from "./counters.ts";
 import { KinwatchError } from "./errors.ts";
 import type { Delivery } from "./outputs/delivery.ts";
 import { type Knowledge, Pass, type PassOptions, type Step } from "./rules/pass.ts";
-import type { LogPosition, Source } from "./sources/source.ts";
+import type { Rule } from "./rules/rule.ts";
+import { RuleEngine } from "./rules/rule-engine.ts";
+import type { LogCursor, LogObservation, LogPosition, Source } from "./sources/source.ts";
 import type { Store } from "./store/store.ts";
 
-export interface FlowOptions extends PassOptions {
+export interface FlowOptions extends Omit<PassOptions, "rules"> {
   readonly source: Source;
+  /** The rules in force. Asked before each observation: others are asked of all that comes from there on. */
+  readonly rules: () => RuleEngine;
+  /** What is retained of the log, seen up to here: what rules that come later learn from. undefined: nothing is retained */
+  readonly past: ((until: LogCursor) => Source & Disposable) | undefined;
+  /** Told when other rules are in force. @param newcomers of these without a history so far; @param taught whether they have one now */
+  readonly renewed: (newcomers: readonly Rule[], taught: boolean) => void;
   readonly store: Store;
   readonly delivery: Delivery;
   readonly learn: Learn;
@@ -38,17 +47,18 @@ const COMMIT_MS = 1_000; // how much reading a kill repeats; what is decided is 
 /** Ends when the source ends: stored logs are read, or its stop signal came. What was decided is on disk then. */
 export async function watch(options: FlowOptions): Promise<void> {
   const { source, store, delivery, counters, startMs } = options;
-  const pass = new Pass(options);
+  const pass = new Pass({ ...options, rules: options.rules() });
   const baseline = new Baseline(store);
   const judge = new Judge({
     ...options,
     baseline,
     outputs: delivery.takers,
-    rules: options.rules.rules,
+    rules: pass.rules.rules,
     nowMs: () => (startMs === undefined ? undefined : Date.now()),
   });
   let committed: LogPosition | undefined;
   let committedAtMs = performance.now();
+  let read: LogPosition | undefined; // behind what the pass was given last
   let behind = true;
   let samples = 0;
   let seen = false; // what was read last lies before the stored position: stopped there, that one holds
@@ -88,11 +98,41 @@ export async function watch(options: FlowOptions): Promise<void> {
     }
   }
 
+  /** A restart would teach rules that are new to this state the retained past; so does this, while the log waits. */
+  async function renew(): Promise<void> {
+    const engine = options.rules();
+    const newcomers = judge.newcomers(engine.rules);
+    const cursor = newcomers.length > 0 && read ? source.cursorAt(read) : undefined;
+    const taught = cursor === undefined ? undefined : await teach(newcomers, cursor);
+    if (taught === "stopped") return;
+    pass.rules = engine;
+    judge.renew(engine.rules);
+    if (!behind) await persist(() => store.transaction(() => judge.remember()));
+    options.renewed(newcomers, taught === "taught");
+  }
+
+  async function teach(rules: readonly Rule[], until: LogCursor): Promise<"taught" | "nothing" | "stopped"> {
+    using past = options.past?.(until);
+    if (past === undefined) return "nothing";
+    const lesson = new Pass({ ...options, rules: new RuleEngine(rules), counters: newCounters() });
+    let begun = false;
+    for await (const observation of past) {
+      if (observation.kind !== "log" || !observation.seen) return begun ? "taught" : "nothing";
+      begun = true;
+      const steps = lesson.add(observation);
+      const open = steps.filter((step) => step.kind === "matched" && !judge.isKnown(step));
+      if (open.length > 0) await persist(() => commit(open, seen, pass.timeMs));
+    }
+    return "stopped";
+  }
+
   let broken: unknown;
   try {
     for await (const observation of source) {
+      if (options.rules() !== pass.rules) await renew();
       const steps = pass.add(observation);
       baseline.refresh();
+      if (observation.kind === "log") read = endOf(observation);
       judge.begin(pass.beganMs);
       seen = observation.kind !== "idle" && observation.seen;
       for (; samples < pass.malformedSamples.length; samples += 1)
@@ -129,6 +169,10 @@ export async function watch(options: FlowOptions): Promise<void> {
   delivery.begin(true);
   await delivery.finish(startMs === undefined ? undefined : FINISH_MS);
   if (broken !== undefined) throw broken;
+}
+
+function endOf({ position, bytes }: LogObservation): LogPosition {
+  return { ...position, offset: position.offset + bytes.length };
 }
 
 function isSame(a: LogPosition, b: LogPosition | undefined): boolean {

@@ -1,13 +1,13 @@
 /**
- * Decides what becomes an alert: what a rule matched, and this host has not seen before. All of its calls but isKnown() and
- * begin() are made within one transaction with the position in the log: what is told twice is decided twice, alike.
+ * Decides what becomes an alert: what a rule matched, and this host has not seen before. What it writes is written within one
+ * transaction with the position in the log: what is told twice is decided twice, alike.
  */
 import type { Baseline, History, Learn } from "../baseline/baseline.ts";
 import type { Counters } from "../counters.ts";
 import type { Installation } from "../packages/installation.ts";
 import { matchNewParent, newParentRule } from "../rules/new-parent.ts";
 import type { Found, Knowledge, Matched, Step } from "../rules/pass.ts";
-import type { Rule } from "../rules/rule.ts";
+import { questionOf, type Rule } from "../rules/rule.ts";
 import type { ExceptionHits, Outputs, Store } from "../store/store.ts";
 import type { AgentDocument, AlertDocument, HostDocument } from "./alert-document.ts";
 import {
@@ -35,14 +35,15 @@ export interface JudgeOptions {
 /** What bounds the alerts of a rule. */
 type Limited = Pick<Rule, "id" | "maxSignals" | "intervalMs">;
 
-const RULES = "rules"; // where the ids are of those that this state has learned for
+const RULES = "rules"; // where the questions are that this state has learned for
 const SAMPLE_MAX = 100; // ids that a summary names
 const nobody: Outputs = { raised: [], completed: [] };
 
 export class Judge {
   readonly #options: JudgeOptions;
-  readonly #known: ReadonlySet<string>; // rules that this state had before: what lies before its position is decided
-  readonly #ofInstallations: readonly string[];
+  #rules: readonly Rule[];
+  #known: ReadonlySet<Rule>; // those that this state had before: what lies before its position is decided
+  #ofInstallations: readonly string[] = []; // ids
   readonly #hits = new Map<string, ExceptionHits>(); // of exceptions, not written down yet
   #begun: boolean;
   /** Whether there may be alerts that a summary has to tell of. */
@@ -51,10 +52,24 @@ export class Judge {
   constructor(options: JudgeOptions) {
     const { store, baseline, rules, learn, startMs } = options;
     this.#options = options;
-    this.#known = new Set(JSON.parse(store.meta(RULES) ?? "[]") as string[]);
-    this.#ofInstallations = rules.filter(({ on }) => on === "installation").map(({ id }) => id);
+    this.#rules = rules;
+    this.#known = asking(rules, JSON.parse(store.meta(RULES) ?? "[]") as string[]);
+    this.#findWaiting();
     this.#begun = startMs !== undefined;
     if (startMs !== undefined && !baseline.begun) baseline.begin(learn, startMs);
+  }
+
+  /** Those of these rules that know nothing of the past: new ones, and such as ask for something else than they did. */
+  newcomers(rules: readonly Rule[]): Rule[] {
+    const had = asking(rules, this.#rules.map(questionOf));
+    return rules.filter((rule) => !had.has(rule));
+  }
+
+  /** Other rules are in force. What was matched by those before is judged as it was matched. */
+  renew(rules: readonly Rule[]): void {
+    this.#rules = rules;
+    this.#known = asking(rules, [...this.#known].map(questionOf));
+    this.#findWaiting();
   }
 
   /** A stored log's first event was read: what is to be learned of it is counted from there. */
@@ -71,7 +86,7 @@ export class Judge {
     if (step.kind !== "settled" && this.#isExcepted(step)) return true;
     if (step.kind !== "matched") return false;
     const { match, timeMs, seen } = step;
-    if (seen && this.#known.has(match.rule.id)) return true;
+    if (seen && this.#known.has(match.rule)) return true;
     const { baseline } = this.#options;
     const history = historyOf(step);
     if (baseline.firstSightings(history, match.terms, timeMs).length > 0) return false;
@@ -99,11 +114,16 @@ export class Judge {
    * @param waiting those whose outcome may still come: of others' alerts, whose installation is in no log any more, it will not
    */
   caughtUp(waiting: readonly Installation[], nowMs: number): void {
-    const { store, rules } = this.#options;
+    const { store } = this.#options;
     const ids = new Set(waiting.flatMap((installation) => this.#alertIds(installation)));
     for (const id of store.awaiting()) if (!ids.has(id)) this.#completeAlert(id, []);
     this.summarise(nowMs);
-    store.setMeta(RULES, JSON.stringify(rules.map(({ id }) => id)));
+    this.remember();
+  }
+
+  /** All rules in force know the past: what is retained of it needs not be learned again. */
+  remember(): void {
+    this.#options.store.setMeta(RULES, JSON.stringify(this.#rules.map(questionOf)));
   }
 
   /** Tells of alerts that were held back, in intervals that are over. */
@@ -220,10 +240,21 @@ export class Judge {
     return [newParentRule.id, ...this.#ofInstallations].map((rule) => installationId(installation, rule));
   }
 
+  /** Whose alerts may await an outcome: a rule may have gone since, or at a restart. */
+  #findWaiting(): void {
+    const asked = this.#rules.filter(({ on }) => on === "installation").map(({ id }) => id);
+    this.#ofInstallations = [...new Set([...asked, ...this.#options.store.awaitingRules()])];
+  }
+
   #contextOf({ ancestors, counters }: Found | Matched): AlertContext {
     const { knowledge, agent, nowMs } = this.#options;
     return { ...knowledge, host: knowledge.host(), agent, nowMs: nowMs(), ancestors, counters };
   }
+}
+
+function asking(rules: readonly Rule[], questions: readonly string[]): ReadonlySet<Rule> {
+  const asked = new Set(questions);
+  return new Set(rules.filter((rule) => asked.has(questionOf(rule))));
 }
 
 function historyOf({ match: { rule }, subject: { image } }: Matched): History {

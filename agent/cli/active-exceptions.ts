@@ -6,7 +6,8 @@ import { gapsOf, type SourceName } from "../rules/field-sources.ts";
 import { newParentRule } from "../rules/new-parent.ts";
 import type { Rule } from "../rules/rule.ts";
 import { lineOf } from "./active-rules.ts";
-import { loadExceptions } from "./exception-folder.ts";
+import { findExceptions, loadExceptions } from "./exception-folder.ts";
+import { digestOf, type LiveExceptions } from "./live-rules.ts";
 
 /**
  * @param active the rules that are asked
@@ -23,6 +24,18 @@ export function activeExceptions(
   for (const remark of [...mistakes, ...warnings]) tell(lineOf(remark));
   for (const gap of gapsIn(exceptions, source)) tell(gap);
   return exceptions;
+}
+
+/** The same for a daemon, which reads them again when they change. */
+export function liveExceptions(
+  config: Config,
+  source: SourceName,
+  tell: (remark: string) => void,
+): LiveExceptions {
+  return {
+    digest: () => digestOf(findExceptions(config.exceptions.directory)),
+    load: (rules) => activeExceptions(config, rules, source, tell),
+  };
 }
 
 /** A line for each field that the source does not always give, however many exceptions ask for it. */

@@ -3,27 +3,51 @@ import type { Config } from "../config.ts";
 import { printable } from "../printable.ts";
 import { gapsOf, type SourceName } from "../rules/field-sources.ts";
 import type { Rule } from "../rules/rule.ts";
+import type { RuleSet } from "../rules/rule-file.ts";
 import type { RuleRemark } from "../rules/rule-mistakes.ts";
 import { loadRules } from "./rule-folders.ts";
 
-/** @param tell is told a line for each file that is refused, and each rule that will see less than it asks for */
+export interface ActiveRules {
+  readonly rules: readonly Rule[];
+  readonly mistakes: readonly RuleRemark[]; // files that are refused
+  readonly warnings: readonly string[]; // what refuses nothing, such as a rule that will see less than it asks for
+}
+
+/** @param tell is told a line for each of the mistakes and warnings */
 export function activeRules(
-  { directories, disabled }: Config["rules"],
+  config: Config["rules"],
   source: SourceName,
-  tell: (remark: string) => void,
-): Rule[] {
-  const { rules, mistakes, warnings } = loadRules(directories);
-  for (const remark of [...mistakes, ...warnings]) tell(lineOf(remark));
+  tell: (line: string) => void,
+): readonly Rule[] {
+  const { rules, mistakes, warnings } = activate(loadRules(config.directories), config, source);
+  for (const line of [...mistakes.map(lineOf), ...warnings]) tell(line);
+  return rules;
+}
+
+export function activate(
+  { rules, mistakes, warnings }: RuleSet,
+  { disabled }: Config["rules"],
+  source: SourceName,
+): ActiveRules {
   const ids = new Set(rules.map(({ id }) => id));
-  for (const id of disabled)
-    if (!ids.has(id)) tell(`rules.disabled: no rule has the id ${printable(id, 100)}`);
+  const unknown = disabled.filter((id) => !ids.has(id));
   const active = rules.filter(({ id }) => !disabled.includes(id));
-  for (const rule of active) {
-    if (rule.source.builtIn) continue; // what they need is in their setup
-    for (const { field, given, reason } of gapsOf(rule, source))
-      tell(`the rule ${printable(rule.name, 100)}: ${field} is ${given} given by ${source}: ${reason}`);
-  }
-  return active;
+  const gaps = active.flatMap((rule) => {
+    if (rule.source.builtIn) return []; // what they need is in their setup
+    const name = printable(rule.name, 100);
+    return gapsOf(rule, source).map(
+      ({ field, given, reason }) => `the rule ${name}: ${field} is ${given} given by ${source}: ${reason}`,
+    );
+  });
+  return {
+    rules: active,
+    mistakes,
+    warnings: [
+      ...warnings.map(lineOf),
+      ...unknown.map((id) => `rules.disabled: no rule has the id ${printable(id, 100)}`),
+      ...gaps,
+    ],
+  };
 }
 
 export function lineOf({ file, position, code, text }: RuleRemark): string {

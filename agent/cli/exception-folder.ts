@@ -18,7 +18,7 @@ import { type ExceptionSet, readExceptions } from "../rules/exception-file.ts";
 import { newParentRule } from "../rules/new-parent.ts";
 import type { Rule } from "../rules/rule.ts";
 import { kinwatch } from "./checkout.ts";
-import { type FolderUse, findConfigured, findFile, loadRules } from "./rule-folders.ts";
+import { type FolderUse, type FoundRules, findConfigured, findFile, loadRules } from "./rule-folders.ts";
 import { remarkLine } from "./rules-check.ts";
 
 const use: FolderUse = {
@@ -41,7 +41,11 @@ export function knownRules({ rules: { directories } }: Config): KnownRules {
 
 /** @param directory as configured: one that does not exist is empty */
 export function loadExceptions(directory: string, rules: ReadonlySet<string>): ExceptionSet {
-  return read(findConfigured([directory], use), rules);
+  return read(findExceptions(directory), rules);
+}
+
+export function findExceptions(directory: string): FoundRules {
+  return findConfigured([directory], use);
 }
 
 export function loadExceptionFile(path: string, rules: ReadonlySet<string>): ExceptionSet {

@@ -61,9 +61,9 @@ Examples:
     ${kinwatch} exceptions add --parent '/opt/deploy/*' \\
       --reason deployment --dry-run
 
-Prints the file and says where it is. A running daemon takes it at its next
-start. Options add to what --from proposes, or replace it; without --rule and
---from it is an exception of all rules.`,
+Prints the file and says where it is. A running daemon takes it within seconds.
+Options add to what --from proposes, or replace it; without --rule and --from
+it is an exception of all rules.`,
     )
     .action(addException);
 }

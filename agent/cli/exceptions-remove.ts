@@ -29,7 +29,7 @@ Examples:
   One that ${kinwatch} exceptions list shows:
     ${kinwatch} exceptions remove 3f9a
 
-A running daemon forgets it at its next start.`,
+A running daemon forgets it within seconds.`,
     )
     .action(remove);
 }

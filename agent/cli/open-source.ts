@@ -1,7 +1,7 @@
 /** Which source the daemon reads: the one that was asked for, or the best there is, and why not a better one. */
 import { closeSync, openSync } from "node:fs";
 import type { Config } from "../config.ts";
-import type { Counters } from "../counters.ts";
+import { type Counters, newCounters } from "../counters.ts";
 import { type KinwatchError, systemCode } from "../errors.ts";
 import { isRecorded } from "../health/audit-proof.ts";
 import { AuditLogSource } from "../sources/audit-log.ts";
@@ -27,6 +27,24 @@ export async function openSource(
     return { source: new ProcPollSource({ stop, counters }), reason };
   }
   return { source: new AuditLogSource({ path, cursor, stop, counters, report }), reason };
+}
+
+/** Reads what is retained of a source's log up to a position, beside it. undefined: its source has no past */
+export function openPast(
+  { name }: Source,
+  { audit_log: path }: Config["source"],
+  stop: AbortSignal,
+): ((until: LogCursor) => AuditLogSource) | undefined {
+  if (name !== "audit-log") return undefined;
+  return (cursor) =>
+    new AuditLogSource({
+      path,
+      cursor,
+      stop,
+      counters: newCounters(), // what is read twice counts once
+      report: () => {}, // it is tried again by who follows the log, and told there
+      watch: { follow: () => {}, wait: async () => {} },
+    });
 }
 
 async function whyNotAuditLog(path: string): Promise<string | undefined> {

@@ -96,7 +96,7 @@ async function replay(files: readonly string[], options: Options): Promise<void>
   });
   const tell = (remark: string) => progress.say(remark);
   const rules = activeRules(config.rules, source.name, tell);
-  const exceptions = activeExceptions(config, rules, source.name, tell);
+  const engine = new RuleEngine(rules, activeExceptions(config, rules, source.name, tell));
   await watch({
     source,
     store,
@@ -106,7 +106,9 @@ async function replay(files: readonly string[], options: Options): Promise<void>
     startMs: undefined,
     lineage: { processesMax: config.lineage.processes_max, readProcess: undefined },
     installations: { aliases: shippedAliases, isGone: undefined },
-    rules: new RuleEngine(rules, exceptions),
+    rules: () => engine,
+    past: undefined,
+    renewed: () => {},
     knowledge: {
       host: () => undefined,
       provider: source.name,

@@ -32,8 +32,11 @@ const ofRules: FolderUse = {
 
 /** The built-in rules, then those of the folders: all that a daemon with this configuration has. */
 export function loadRules(directories: readonly string[]): RuleSet {
-  const { files, mistakes } = findConfigured(directories);
-  const set = readRules([...builtInRules(), ...files]);
+  return readFound(findConfigured(directories), builtInRules());
+}
+
+export function readFound({ files, mistakes }: FoundRules, builtIn: readonly RuleFile[]): RuleSet {
+  const set = readRules([...builtIn, ...files]);
   return { ...set, mistakes: [...mistakes, ...set.mistakes] };
 }
 

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isatty } from "node:tty";
 import { Command } from "commander";
 import packageFile from "../../package.json" with { type: "json" };
 import type { AgentDocument } from "../alert/alert-document.ts";
@@ -21,14 +22,14 @@ import { terminalOutput } from "../outputs/terminal.ts";
 import { UnblockedFile } from "../outputs/unblocked-file.ts";
 import { writeBeside } from "../outputs/write.ts";
 import { readRpmAliases } from "../packages/popt-files.ts";
-import { RuleEngine } from "../rules/rule-engine.ts";
 import { readProcDetails } from "../sources/proc-details.ts";
 import { isAlive, readProcEntry } from "../sources/proc-entry.ts";
 import { Store } from "../store/store.ts";
-import { activeExceptions } from "./active-exceptions.ts";
-import { activeRules } from "./active-rules.ts";
+import { liveExceptions } from "./active-exceptions.ts";
 import { kinwatch } from "./checkout.ts";
-import { openSource } from "./open-source.ts";
+import { LiveRules } from "./live-rules.ts";
+import { openPast, openSource } from "./open-source.ts";
+import { RuleWatch } from "./rule-watch.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 
 const STATE_RETRY_MS = 1_000;
@@ -55,6 +56,9 @@ It reads the audit log where that records executions, else /proc, and says which
 and why. What can be done about it is told by:
     ${kinwatch} check
 
+Rule files that change are read again within a second; at SIGHUP too. A broken
+edit is told, and leaves all rules as they are.
+
 It ends at SIGTERM or Ctrl-C. Exit code 2: it could not start, or its state is
 damaged; 3: this host cannot be watched.`,
     )
@@ -66,6 +70,14 @@ async function run(options: SettingsOptions): Promise<void> {
   const config = readSettings(options);
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+  let reload = () => {};
+  process.on(
+    "SIGHUP",
+    whenTerminalStays(
+      () => reload(),
+      () => stop.abort(),
+    ),
+  );
   const counters = newCounters();
   const write = writeLog(counters);
   const log = openLog({ level: "info", ...(write === undefined ? {} : { write }) });
@@ -86,10 +98,11 @@ async function run(options: SettingsOptions): Promise<void> {
     slowMs: SLOW_MS,
   });
   const users = new UserNames();
-  const tell = (remark: string) => log.warn(remark);
-  const rules = activeRules(config.rules, source.name, tell);
-  const exceptions = activeExceptions(config, rules, source.name, tell);
-  log.info(`${rules.length + 1} rules are asked, with ${exceptions.length} exceptions`);
+  const exceptions = liveExceptions(config, source.name, (remark) => log.warn(remark));
+  const rules = new LiveRules(config.rules, source.name, log, exceptions);
+  reload = () => rules.reload(true);
+  const directories = [...config.rules.directories, config.exceptions.directory];
+  await using _ = new RuleWatch({ directories, look: () => rules.reload() });
   let ready = false;
   await watch({
     source,
@@ -108,7 +121,9 @@ async function run(options: SettingsOptions): Promise<void> {
       aliases: readRpmAliases("/", "/root"),
       isGone: ({ exec }) => isThisHost(exec.node) && !isAlive(exec.pid, exec.timeMs),
     },
-    rules: new RuleEngine(rules, exceptions),
+    rules: () => rules.engine,
+    past: openPast(source, config.source, stop.signal),
+    renewed: (newcomers, taught) => rules.tellLesson(newcomers, taught),
     knowledge: {
       host: readHostFacts,
       provider: source.name,
@@ -130,6 +145,12 @@ async function run(options: SettingsOptions): Promise<void> {
   });
   log.info("stopped");
   log.flush();
+}
+
+/** A hangup means: read your files again. Unless it means what it says: the terminal that somebody looks on at was closed. */
+function whenTerminalStays(stays: () => void, gone: () => void): () => void {
+  const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+  return () => (terminals.every((fd) => isatty(fd)) ? stays() : gone());
 }
 
 /** An alert that nobody takes would keep us alive. */

@@ -2,7 +2,7 @@
  * Fields of documents as JSON has them, ECS's or kinwatch's own: nested objects, names with dots, lists of objects, all of which
  * mean the same to Elasticsearch. Their types are those of its mappings for ECS, as far as a query can ask for them.
  */
-import { eventFields } from "./event-fields.ts";
+import { eventFields, UNNAMED } from "./event-fields.ts";
 import type { KqlFields } from "./kql-match.ts";
 import type { KqlType, KqlValue } from "./kql-value.ts";
 
@@ -47,9 +47,25 @@ const exceptions: readonly (readonly [fields: RegExp, type: KqlType | "none"])[]
 export const documentFields: KqlFields<unknown> = (name) => {
   const type = typeOf(name);
   if (type === "none") return undefined;
-  const parts = name.split(".");
-  return { type, read: (document) => valuesAt(document, parts) };
+  return { type, read: name === "host.id" ? hostIdsOf : reader(name) };
 };
+
+function reader(name: string): (document: unknown) => KqlValue[] {
+  const parts = name.split(".");
+  return (document) => valuesAt(document, parts);
+}
+
+const idsOf = reader("host.id");
+const namesOf = reader("host.name");
+const modulesOf = reader("event.module");
+
+/** Of an event of kinwatch's own out of a stored log what its rules are told: the document does not make one up. */
+function hostIdsOf(document: unknown): KqlValue[] {
+  const ids = idsOf(document);
+  if (ids.length > 0 || !modulesOf(document).includes("kinwatch")) return ids;
+  const names = namesOf(document);
+  return names.length > 0 ? names : [UNNAMED];
+}
 
 function typeOf(name: string): KqlType | "none" {
   return (

@@ -88,8 +88,8 @@ const ofProcess: Fields<ProcessImage> = {
   "group.id": ["keyword", (image, { readDetails }) => numeral(readDetails?.(image)?.gid)],
 };
 
-/** Rules that go by host need one also in a stored log, which is of one host if it names none. */
-const UNNAMED = "unnamed";
+/** Rules that go by host need one also in a stored log, which is of one host if it names none. Its documents have no id. */
+export const UNNAMED = "unnamed";
 
 /** What ECS has for process.previous. */
 const ofPrevious = pick(ofProcess, ["args", "args_count", "executable"]);

@@ -1,6 +1,6 @@
 /**
- * Which programs a query can match at all, so that a rule costs nothing for the rest. Found out by asking the query of a name
- * alone: a condition on process.name answers yes or no, most others "maybe", and `and`, `or` and `not` make of these what
+ * Which programs a query can match at all, so that a rule costs nothing for the rest. Found out by asking the query of a name, or
+ * of a path, alone: a condition on process.name answers yes or no, most others "maybe", and `and`, `or` and `not` make of these what
  * Kleene's logic does. A query is ruled out only by a plain no.
  *
  * It relies on this of every event: it has one process.name or none, and that is the base name of its process.executable;
@@ -14,6 +14,7 @@ export interface NameFilter {
   readonly any: boolean; // no name is ruled out: asking is a waste
   readonly names: ReadonlySet<string> | undefined; // the only ones it can match; undefined: the rest has to be asked about
   readonly admits: (name: string | undefined) => boolean; // undefined: the event has none
+  readonly admitsProgram: (executable: string | undefined) => boolean; // the same of its whole path, which rules out more
 }
 
 /** Each is asked about the whole query. More are rather asked about when they come. */
@@ -22,20 +23,28 @@ const CONSTANTS_MAX = 1_000;
 /** Names that the query does not mention: one that its patterns like best, and one that they like least. */
 const liked = Symbol("a name that lets as much match as any can");
 const disliked = Symbol("a name that lets as little match as any can");
-type Name = string | undefined | typeof liked | typeof disliked;
+type Name = string | undefined | typeof liked | typeof disliked | Program;
 type Answer = boolean | "maybe";
 type Question = (name: Name) => Answer;
+
+interface Program {
+  readonly name: string | undefined; // of "/", say
+  readonly executable: string;
+}
 
 export function nameFilter(tree: KqlNode): NameFilter {
   const question = questionOf(tree, true);
   const admits = (name: Name): boolean => question(name) !== false;
+  const admitsProgram = (executable: string | undefined): boolean =>
+    admits(executable === undefined ? undefined : { name: baseName(executable) || undefined, executable });
   const constants = [...new Set(leavesOf(tree).flatMap(constantOf))];
-  if (constants.length > CONSTANTS_MAX) return { any: false, names: undefined, admits };
+  if (constants.length > CONSTANTS_MAX) return { any: false, names: undefined, admits, admitsProgram };
   const isList = !admits(liked) && !admits(undefined);
   return {
     any: admits(disliked) && admits(undefined) && constants.every(admits),
     names: isList ? new Set(constants.filter(admits)) : undefined,
     admits,
+    admitsProgram,
   };
 }
 
@@ -76,11 +85,16 @@ function questionOfLeaf(leaf: KqlLeaf, wanted: boolean): Question {
   const isName = leaf.field.text === "process.name";
   if (!isName && leaf.field.text !== "process.executable") return () => "maybe";
   const yes = isName || "maybe"; // a path has more to satisfy than its last part
-  const test = isName ? compileValue(leaf, "keyword") : endTest(leaf);
+  const whole = compileValue(leaf, "keyword");
+  const test = isName ? whole : endTest(leaf);
   const isConstant = constantOf(leaf).length > 0;
   return (name) => {
     if (name === undefined) return false;
     if (typeof name === "string") return test(name) && yes;
+    if (typeof name === "object") {
+      const value = isName ? name.name : name.executable;
+      return value !== undefined && whole(value);
+    }
     return !isConstant && (name === liked) === wanted && yes;
   };
 }

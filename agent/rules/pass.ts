@@ -70,11 +70,11 @@ export class Pass {
   readonly #builder: EventBuilder;
   readonly #processes: ProcessTable;
   readonly #installations: InstallationJoin;
-  readonly #rules: RuleEngine;
   readonly #knowledge: Knowledge;
   readonly #aliases: RpmAliases;
   readonly #everything: boolean;
   readonly #came = new WeakMap<Installation, readonly ProcessImage[]>(); // the ancestors of an installation, as it was found
+  rules: RuleEngine; // may be others from an observation to the next
   beganMs = 0; // the first event's time
   timeMs = 0; // the latest event's time
   readonly #given: ExecEvent[] = []; // of the steps given last: whole until those are dealt with
@@ -85,7 +85,7 @@ export class Pass {
     this.#builder = new EventBuilder(counters, !everything);
     this.#processes = new ProcessTable(lineage, counters);
     this.#installations = new InstallationJoin(installations, counters);
-    this.#rules = rules;
+    this.rules = rules;
     this.#knowledge = knowledge;
     this.#aliases = installations.aliases;
     this.#everything = everything;
@@ -140,7 +140,7 @@ export class Pass {
       if (this.#everything) {
         steps.push({ kind: "executed", image, ancestors: this.#processes.ancestors(image) });
       }
-      const candidates = this.#rules.candidates(image.exec.executable);
+      const candidates = this.rules.candidates(image.exec.executable);
       if (candidates.length > 0) {
         image = this.#processes.kept(image); // what is found out about it is remembered by its execution
         isMatched = this.#matchExecution(image, candidates, seen, steps);
@@ -158,7 +158,7 @@ export class Pass {
       if (image.parent === undefined && image.unresolved !== "none") this.#counters.parents_unresolved += 1;
       this.#came.set(installation, ancestors);
       const subject = { kind: "installation", image, installation } as const;
-      const exception = this.#rules.newParentExceptionOf?.(this.#subjectOf(subject));
+      const exception = this.rules.newParentExceptionOf?.(this.#subjectOf(subject));
       steps.push({
         kind: "found",
         installation,
@@ -179,7 +179,7 @@ export class Pass {
     for (const kind of ["exec", "uid_change"] as const) {
       if (kind === "uid_change" && !uidChanges(image)) continue;
       const subject = { kind, image, installation: undefined };
-      for (const match of this.#rules.match(candidates, this.#subjectOf(subject))) {
+      for (const match of this.rules.match(candidates, this.#subjectOf(subject))) {
         this.#matched(match, subject, image.exec.timeMs, seen, steps);
         isMatched = true;
       }
@@ -188,7 +188,7 @@ export class Pass {
   }
 
   #matchInstallation(subject: Asked & { installation: Installation }, seen: boolean, steps: Step[]): void {
-    for (const match of this.#rules.matchInstallation(this.#subjectOf(subject)))
+    for (const match of this.rules.matchInstallation(this.#subjectOf(subject)))
       this.#matched(match, subject, subject.installation.timeMs, seen, steps);
   }
 

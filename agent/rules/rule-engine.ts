@@ -2,7 +2,6 @@
  * The rules in force, and which of them an event satisfies. What a rule can match is told by the program's name before anything
  * of the event is looked at, and remembered for each program: a rule that cannot match costs nothing.
  */
-import { baseName } from "../events/audit-exec.ts";
 import type { ProcessImage } from "../lineage/process-image.ts";
 import type { Installation } from "../packages/installation.ts";
 import { eventFields, type RuleSubject, type SubjectKind } from "./event-fields.ts";
@@ -34,7 +33,7 @@ export interface RuleMatch {
 interface Compiled {
   readonly rule: Rule;
   readonly kinds: readonly SubjectKind[];
-  readonly admits: (name: string | undefined) => boolean;
+  readonly admits: (executable: string | undefined) => boolean;
   readonly matches: KqlMatcher<RuleSubject>;
   readonly fields: readonly KqlField<RuleSubject>[];
   readonly termField: string;
@@ -49,6 +48,7 @@ export type Candidates = readonly Compiled[];
 
 export class RuleEngine {
   readonly rules: readonly Rule[];
+  readonly exceptions: readonly Exception[];
   readonly #ofProcesses: readonly Compiled[];
   readonly #others: readonly Compiled[];
   readonly #byProgram = new Map<string, Candidates>();
@@ -60,6 +60,7 @@ export class RuleEngine {
    * @param exceptions as they were loaded
    */
   constructor(rules: readonly Rule[], exceptions: readonly Exception[] = []) {
+    this.exceptions = exceptions;
     const exceptionsOf = compileExceptions(exceptions);
     const compiled = rules.map((rule) => compile(rule, exceptionsOf(rule.id)));
     this.newParentExceptionOf = exceptionsOf(newParentRule.id);
@@ -73,8 +74,7 @@ export class RuleEngine {
     if (this.#ofProcesses.length === 0) return none;
     let known = this.#byProgram.get(executable);
     if (known === undefined) {
-      const name = baseName(executable) || undefined;
-      const some = this.#ofProcesses.filter(({ admits }) => admits(name));
+      const some = this.#ofProcesses.filter(({ admits }) => admits(executable || undefined));
       known = some.length === 0 ? none : some;
       if (this.#byProgram.size >= PROGRAMS_MAX) this.#byProgram.clear();
       this.#byProgram.set(executable, known);
@@ -112,7 +112,7 @@ function compile(rule: Rule, exceptionOf: ExceptionOf | undefined): Compiled {
   return {
     rule,
     kinds: subjectsOf(rule.tree, rule.on),
-    admits: nameFilter(rule.tree).admits,
+    admits: nameFilter(rule.tree).admitsProgram,
     matches,
     fields: rule.newTerms.fields.flatMap((name) => eventFields(name) ?? []),
     termField: rule.newTerms.fields.join(),

@@ -1,4 +1,5 @@
 /** A rule as the engine takes it, whoever wrote its file. Read by rule-file.ts; docs/rules.md says what each part is for. */
+import { createHash } from "node:crypto";
 import type { KqlNode } from "./kql-tree.ts";
 
 export interface Rule {
@@ -55,4 +56,10 @@ export type Subject = "process" | "installation" | "outcome";
 export interface RuleSource {
   readonly file: string; // as a person named it
   readonly builtIn: boolean;
+}
+
+/** What a rule asks, short: one that asks for something else has to learn what is usual. How long it remembers is no part of it. */
+export function questionOf({ id, on, query, newTerms }: Rule): string {
+  const asked = JSON.stringify([on, query, newTerms.fields]);
+  return `${id} ${createHash("sha256").update(asked).digest("base64url").slice(0, 22)}`;
 }

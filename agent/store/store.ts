@@ -215,6 +215,13 @@ export class Store implements Disposable {
     return rows.map((row) => String(row["id"]));
   }
 
+  /** The ids of the rules that raised these. */
+  awaitingRules(): string[] {
+    const sql =
+      "SELECT DISTINCT document ->> '$.rule.id' AS rule FROM alerts WHERE complete = 0 ORDER BY rule";
+    return this.#database.all(sql).map((row) => String(row["rule"]));
+  }
+
   /**
    * The documents, the oldest first. Some at a time: a reading transaction that lasts as long as a person takes to look through
    * them would keep the daemon from cutting its journal (sqlite.org/wal.html, section 6).

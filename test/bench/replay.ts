@@ -1,16 +1,20 @@
 /**
  * `npm run bench`: how fast stored logs are read, beside `ausearch -c rpm` over the same log in the same run; where the time
- * goes; what it holds in memory; and how long a start takes that has a usual history to read.
+ * goes; what many rules cost that cannot match; what it holds in memory; and how long a start takes that has a usual history to
+ * read.
  *
  *     npm run bench -- --megabytes 512 --rounds 3
  */
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { program, startKinwatch } from "../helpers/kinwatch.ts";
 import { findProgram } from "../helpers/real-parts.ts";
+import { rulesOff } from "../helpers/rules-off.ts";
 import { writeTruthLog } from "../helpers/truth-log.ts";
+import { writeRules } from "./many-rules.ts";
 import { hottest, median, time } from "./measure.ts";
 
 /** What audit rules ask for: executions only, or also files opened, as the rules of hardened hosts do, for each program. */
@@ -18,6 +22,7 @@ const kinds = [
   ["executions only", 0],
   ["executions, and two watched files for each", 2],
 ] as const;
+const RULES = 1_000; // Elastic has some 300 for Linux
 const HISTORY_MB = 40; // what auditd keeps by default: 5 logs of 8 MB (auditd.conf(5))
 const { values } = parseArgs({
   options: { megabytes: { type: "string", default: "512" }, rounds: { type: "string", default: "3" } },
@@ -27,13 +32,15 @@ const folder = mkdtempSync(join(tmpdir(), "kinwatch-bench-"));
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
 try {
-  for (const [kind, accesses] of kinds) compare(kind, accesses);
+  const logs = kinds.map(([kind, accesses]) => compare(kind, accesses));
+  compareRules(logs[0] ?? "");
   await start();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 
-function compare(kind: string, accesses: number): void {
+/** @returns the log */
+function compare(kind: string, accesses: number): string {
   const log = writeLog(kind, Number(values.megabytes), accesses);
   const megabytes = statSync(log).size / 1e6;
   const ours = [process.execPath, program, "replay", "--format", "ndjson", log];
@@ -54,6 +61,39 @@ function compare(kind: string, accesses: number): void {
     say(`  ausearch -c rpm: ${speed(second)}; replay is ${ratio.toFixed(1)} times as fast`);
   }
   profile(ours, join(folder, kind));
+  return log;
+}
+
+/** Without the time of a start, in which the rules are loaded: what they cost each megabyte. */
+function compareRules(log: string): void {
+  const megabytes = statSync(log).size / 1e6;
+  const nothing = join(folder, "nothing.log");
+  writeFileSync(nothing, execFileSync("head", ["-n", "100", log]));
+  const replayWith = (count: number) => {
+    const rules = join(folder, `${count}-rules`);
+    mkdirSync(rules);
+    writeRules(rules, count);
+    const config = `${rules}.toml`;
+    writeFileSync(config, `${rulesOff}\nrules.directories = ["${rules}"]\n`, { mode: 0o600 });
+    return [process.execPath, program, "replay", "--config", config, "--format", "ndjson"];
+  };
+  const [none, many] = [replayWith(0), replayWith(RULES)];
+  const measure = (command: readonly string[]) => {
+    const start = time([...command, nothing]).seconds;
+    return { start, scan: time([...command, log]).seconds - start };
+  };
+  const pairs = Array.from({ length: Math.max(rounds, 5) }, () => ({
+    none: measure(none),
+    many: measure(many),
+  }));
+  const speed = (of: "none" | "many") => (megabytes / median(pairs.map((pair) => pair[of].scan))).toFixed(0);
+  const ratio = median(pairs.map((pair) => pair.none.scan / pair.many.scan));
+  const load = median(pairs.map((pair) => pair.many.start - pair.none.start));
+  say(`executions only, ${RULES} rules of which none can match, median of ${pairs.length}`);
+  say(
+    `  scanning: ${speed("many")} MB/s, without any rule ${speed("none")} MB/s: ${ratio.toFixed(2)} times as fast`,
+  );
+  say(`  loading them: ${load.toFixed(2)} s`);
 }
 
 function writeLog(name: string, megabytes: number, accesses: number): string {

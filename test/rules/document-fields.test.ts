@@ -81,6 +81,15 @@ test("documentFields(): a document is the same however its names are written", (
   );
 });
 
+test("documentFields(): events of kinwatch's own have an id of their host, as its rules are told; others' do not", () => {
+  const own = { event: { module: "kinwatch" } };
+  const idOf = (document: unknown) => documentFields("host.id")?.read(document);
+  assert.deepEqual(idOf({ ...own, host: { id: "7", name: "web-01" } }), ["7"]);
+  assert.deepEqual(idOf({ ...own, host: { name: "web-01" } }), ["web-01"]);
+  assert.deepEqual(idOf({ ...own, host: { os: { type: "linux" } } }), ["unnamed"]);
+  assert.deepEqual(idOf({ host: { name: "web-01" } }), []);
+});
+
 test("documentFields(): types are those that ECS gives them", () => {
   const { fields } = JSON.parse(readFileSync(new URL("../samples/ecs-fields.json", import.meta.url), "utf8"));
   const served: Readonly<Record<string, string>> = {

@@ -136,6 +136,48 @@ for (const { why, query, yes, no } of patterns) {
   });
 }
 
+/** What the whole path tells beyond its name. */
+const programs = [
+  {
+    why: "a folder",
+    query: "process.executable:/tmp/*",
+    yes: ["/tmp/a", "/tmp/b/c"],
+    no: ["/usr/tmp/a", undefined],
+  },
+  {
+    why: "not a path",
+    query: "not process.executable:/bin/a",
+    yes: ["/bin/b", "/a", undefined],
+    no: ["/bin/a"],
+  },
+  {
+    why: "a folder or something else",
+    query: "process.executable:/tmp/* or user.id:0",
+    yes: ["/tmp/a", "/bin/a", undefined],
+    no: [],
+  },
+  {
+    why: "a name below a folder, but for one",
+    query: "process.name:(a or b) and process.executable:/opt/* and not process.executable:/opt/x/a",
+    yes: ["/opt/a", "/opt/x/b"],
+    no: ["/opt/x/a", "/bin/a", "/opt/c"],
+  },
+  {
+    why: "a path that is too long for a keyword is none, and has a name",
+    query: "not process.executable:* and process.name:a",
+    yes: [`/${"x".repeat(1_024)}/a`],
+    no: ["/bin/a"],
+  },
+  { why: "a path that has no name", query: "not process.name:*", yes: ["/", "a/", undefined], no: ["/a"] },
+] as const;
+for (const { why, query, yes, no } of programs) {
+  test(`nameFilter(): by a path: ${why}`, () => {
+    const { admitsProgram } = filterOf(query);
+    for (const path of yes) assert.equal(admitsProgram(path), true, `${path}`);
+    for (const path of no) assert.equal(admitsProgram(path), false, `${path}`);
+  });
+}
+
 const anything = [
   { why: "no condition on a name", query: "process.args:x or user.id:0" },
   { why: "not, without a name", query: "not process.args:x" },
@@ -168,23 +210,28 @@ test("nameFilter(): a query of very many names is asked about each program when 
 
 test("nameFilter(): lets through whatever the query matches, and says the same in all its ways", () => {
   let ruledOut = 0;
+  let ruledOutByPath = 0;
   let asked = 0;
   const events = fc.array(kqlEvents(), { minLength: 8, maxLength: 8 });
   const property = fc.property(kqlQueries(), events, ({ text }, given) => {
     const tree = treeOf(text);
     const matches = compileKql(tree, kqlFields);
-    const { any, names, admits } = nameFilter(tree);
+    const { any, names, admits, admitsProgram } = nameFilter(tree);
     assert.ok(!(matches instanceof KqlError));
     for (const event of given) {
       const name = event["process.name"] as string | undefined;
       const admitted = admits(name);
-      if (matches(event)) assert.ok(admitted, `${text} matches ${JSON.stringify(event)}`);
+      const admittedByPath = admitsProgram(event["process.executable"] as string | undefined);
+      if (matches(event)) assert.ok(admittedByPath, `${text} matches ${JSON.stringify(event)}`);
+      if (admittedByPath) assert.ok(admitted, `${text} admits ${JSON.stringify(event)} by its path`);
       if (any) assert.ok(admitted, `${text} admits any`);
       if (names) assert.equal(name !== undefined && names.has(name), admitted, `${text} lists ${name}`);
       ruledOut += Number(!admitted);
+      ruledOutByPath += Number(!admittedByPath);
       asked++;
     }
   });
   fc.assert(property, { numRuns: 5_000 });
+  assert.ok(ruledOutByPath > ruledOut, "a path rules out more than its name");
   assert.ok(ruledOut > asked / 20, `${ruledOut} of ${asked} ruled out: the test sees both`);
 });

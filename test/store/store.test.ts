@@ -130,6 +130,14 @@ test("Store.completeAlert(): once, and only what was raised", () => {
   ]);
 });
 
+test("Store.awaitingRules(): of alerts that are not complete, each once", () => {
+  const { store } = inMemory();
+  for (const [id, rule] of Object.entries({ "1-a": "one", "2-b": "two", "3-c": "two", "4-d": "three" }))
+    store.addAlert(id, JSON.stringify({ rule: { id: rule } }), takers());
+  store.completeAlert("4-d", "{}", takers());
+  assert.deepEqual(store.awaitingRules(), ["one", "two"]);
+});
+
 test("Store.outbox(): each output takes its own, in order", () => {
   const { store } = inMemory();
   for (const id of ["3", "1", "2"]) store.addAlert(id, `"${id}"`, takers("journald", "terminal"));
