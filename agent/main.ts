@@ -103,7 +103,8 @@ export async function watch(options: FlowOptions): Promise<void> {
     const engine = options.rules();
     const newcomers = judge.newcomers(engine.rules);
     const cursor = newcomers.length > 0 && read ? source.cursorAt(read) : undefined;
-    const taught = cursor === undefined ? undefined : await teach(newcomers, cursor);
+    const lesson = new RuleEngine(newcomers, engine.exceptions);
+    const taught = cursor === undefined ? undefined : await teach(lesson, cursor);
     if (taught === "stopped") return;
     pass.rules = engine;
     judge.renew(engine.rules);
@@ -111,10 +112,10 @@ export async function watch(options: FlowOptions): Promise<void> {
     options.renewed(newcomers, taught === "taught");
   }
 
-  async function teach(rules: readonly Rule[], until: LogCursor): Promise<"taught" | "nothing" | "stopped"> {
+  async function teach(rules: RuleEngine, until: LogCursor): Promise<"taught" | "nothing" | "stopped"> {
     using past = options.past?.(until);
     if (past === undefined) return "nothing";
-    const lesson = new Pass({ ...options, rules: new RuleEngine(rules), counters: newCounters() });
+    const lesson = new Pass({ ...options, rules, counters: newCounters() });
     let begun = false;
     for await (const observation of past) {
       if (observation.kind !== "log" || !observation.seen) return begun ? "taught" : "nothing";
