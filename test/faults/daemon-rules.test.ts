@@ -7,7 +7,8 @@ import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openStoreToRead } from "../../agent/store/store.ts";
 import { execution } from "../events/kernel-writer.ts";
-import { kinwatch, program, type Running, startKinwatch } from "../helpers/kinwatch.ts";
+import { exceptionToml } from "../helpers/exceptions.ts";
+import { program, type Running, startKinwatch } from "../helpers/kinwatch.ts";
 import { needs } from "../helpers/real-parts.ts";
 import { goodRule } from "../helpers/rules.ts";
 import { rulesOff } from "../helpers/rules-off.ts";
@@ -81,9 +82,9 @@ class World implements Disposable {
 }
 
 /** What a change makes the daemon say. */
-async function says(running: Running, pattern: RegExp, change: () => unknown): Promise<void> {
+async function says(running: Running, pattern: RegExp, change: () => void): Promise<void> {
   const from = running.stderr.length;
-  await change();
+  change();
   await running.until("stderr", pattern, { from });
 }
 
@@ -146,38 +147,20 @@ test("run: a rule that is added, broken, mended and removed counts at once, with
   await says(running, /new: saws/, () => world.rule("saws.toml", ruleOf("saws", "process.name:saw")));
   world.append(run("fifth", "saw"));
   await raised(running, "fifth");
-
-  const add = [
-    "exceptions",
-    "add",
-    "--config",
-    world.config,
-    "--parent",
-    "/opt/usual*",
-    "--reason",
-    "a test",
-  ];
-  await says(running, /exceptions loaded again: new: /, async () => {
-    const { status, stderr } = await kinwatch(add);
-    assert.equal(status, 0, stderr);
-  });
-  world.append(run("usual2", "saw") + run("sixth", "saw"));
-  await raised(running, "sixth");
   assert.deepEqual(alerts(running), [
     "tools /opt/first",
     "tools /opt/second",
     "tools /opt/fourth",
     "saws /opt/fifth",
-    "saws /opt/sixth",
   ]);
   const { status } = await running.kill("SIGTERM");
   assert.equal(status, 0);
 
   await using again = world.start();
   await again.until("stderr", /ready after/);
-  world.append(run("fifth", "saw") + run("seventh", "saw"));
-  await raised(again, "seventh");
-  assert.deepEqual(alerts(again), ["saws /opt/seventh"], "a restart judges nothing again");
+  world.append(run("fifth", "saw") + run("sixth", "saw"));
+  await raised(again, "sixth");
+  assert.deepEqual(alerts(again), ["saws /opt/sixth"], "a restart judges nothing again");
 });
 
 test("run: a rule that comes before there is a past says so, and a folder may come later than what is above it", async () => {
@@ -190,6 +173,23 @@ test("run: a rule that comes before there is a past says so, and a folder may co
   });
   world.append(run("first", "hammer"));
   await raised(running, "first");
+});
+
+test("run: an exception counts as soon as it is written, and no longer than it is there", async () => {
+  using world = new World();
+  await using running = world.start();
+  await running.until("stderr", /ready after/);
+  const file = join(world.exceptions, "ours.toml");
+  await says(running, /exceptions loaded again: new: ours/, () => {
+    mkdirSync(world.exceptions);
+    writeFileSync(file, exceptionToml('parent = "/opt/excepted"', "ours"), { mode: 0o644 });
+  });
+  world.append(run("excepted", "rpm", ["-i", "a.rpm"]));
+  await marked(world, running);
+  assert.doesNotMatch(running.stdout, /excepted/);
+  await says(running, /exceptions loaded again: gone: ours/, () => rmSync(file));
+  world.append(run("excepted", "rpm", ["-i", "a.rpm"]));
+  await raised(running, "excepted"); // it is no history either
 });
 
 test("run: an alert whose rule has gone gets its outcome all the same", async () => {
