@@ -191,10 +191,11 @@ const rows: Readonly<
     ],
   },
   "package-installed-without-record": {
-    yes: [ended("rpm -i a.rpm", []), ended("rpm -i --noplugins a.rpm", [updateOf()])],
+    yes: [ended("rpm -i a.rpm", []), ended("rpm -i --noplugins a.rpm", [])],
     no: [
       ended("rpm -i a.rpm", [updateOf()]),
       ended("rpm -i a.rpm", [updateOf({ success: false })]),
+      ended("rpm -i --noplugins a.rpm", [updateOf()]), // it was not turned off after all
       installing("rpm -i a.rpm"),
     ],
   },
