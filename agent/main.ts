@@ -79,9 +79,9 @@ export async function watch(options: FlowOptions): Promise<void> {
         committed = position;
       });
       isDone = true;
-      judge.hitsWritten();
     } finally {
       baseline.written(isDone);
+      judge.written(isDone);
     }
     committedAtMs = performance.now();
   }

@@ -100,13 +100,15 @@ export class Judge {
     else if (step.kind === "settled") this.#complete(step.installation);
   }
 
-  /** Writes down what exceptions held back, within the caller's transaction: hitsWritten() when that is over. */
+  /** Writes down what exceptions held back, within the caller's transaction: written() when that is over. */
   writeHits(): void {
     for (const [exception, hits] of this.#hits) this.#options.store.addHits(exception, hits);
   }
 
-  hitsWritten(): void {
-    this.#hits.clear();
+  /** @param isDone whether that transaction was; if not, what was summarised in it was not */
+  written(isDone: boolean): void {
+    if (isDone) this.#hits.clear();
+    else this.isHolding = true;
   }
 
   /**
@@ -203,11 +205,13 @@ export class Judge {
         counters.alerts_raised += 1;
       return; // who looks back wants to see all
     }
-    this.summarise(timeMs, rule);
-    const last = store.signals(rule);
     const fromMs = Math.floor(timeMs / intervalMs) * intervalMs;
-    const fresh = { fromMs, untilMs: fromMs + intervalMs, raised: 0, held: 0, sample: [] };
-    const signals = last !== undefined && timeMs < last.untilMs ? last : fresh;
+    let signals = store.signals(rule);
+    // A little earlier is late; much earlier is a clock that was set back.
+    if (signals === undefined || timeMs >= signals.untilMs || timeMs < signals.fromMs - intervalMs) {
+      this.summarise(Number.POSITIVE_INFINITY, rule);
+      signals = { fromMs, untilMs: fromMs + intervalMs, raised: 0, held: 0, sample: [] };
+    }
     const { id } = alert.event;
     if (signals.raised < maxSignals) {
       if (!store.addAlert(id, JSON.stringify(alert), outputs, isComplete)) return;

@@ -369,6 +369,19 @@ test("max_signals: a quiet host is told as well, and a restart in between change
   );
 });
 
+test("max_signals: a clock that was far ahead and is set back holds nothing up", async () => {
+  const rules = engine(ruleText({ limit: 2 }));
+  const { shown } = await run({
+    rules,
+    starts: [...many(3, 1_000), ...many(3, 0)],
+    idleMs: startMs + hourMs,
+  });
+  assert.deepEqual(
+    shown.map(({ kinwatch: { summary, new_terms: terms } }) => summary?.held ?? terms[0]?.value[0]),
+    ["/p1000/0", "/p1000/1", 1, "/p0/0", "/p0/1", 1],
+  );
+});
+
 test("max_signals: each interval has its own, and a replay shows all", async () => {
   const rules = engine(ruleText({ limit: 2 }));
   const starts = [...many(3, 0), ...many(2, 1)];
