@@ -2,7 +2,7 @@
  * An execution read from audit records. There is one for each execution on the host, most of which no rule wants, so
  * text is kept as it was written and decoded when somebody asks.
  */
-import { executeArguments, fieldOf, pathOf, titleArguments, untrusted } from "./audit-text.ts";
+import { executeArguments, fieldOf, pathOf, TRAILER, titleArguments, untrusted } from "./audit-text.ts";
 import type { ExecEvent } from "./exec-event.ts";
 import { isInterpreter, scriptArgument } from "./interpreter.ts";
 
@@ -106,7 +106,8 @@ export class AuditExec implements ExecEvent {
   }
 
   set execve(text: string | undefined) {
-    this.#execve = text;
+    const trailer = text === undefined ? -1 : text.indexOf(TRAILER);
+    this.#execve = trailer === -1 ? text : text?.slice(0, trailer);
     this.#bytes = undefined;
   }
 

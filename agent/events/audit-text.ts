@@ -4,6 +4,9 @@
  * such a field is hex; a quoted "6C73" is a name. Records arrive here as latin1 text, one character a byte.
  */
 
+/** Between what the kernel wrote and what auditd made of it: auditd.conf(5), log_format. */
+export const TRAILER = "\x1d";
+
 /** A field of a record, as written: quotes and hex untouched; undefined when it is not there. */
 export function fieldOf(record: string, name: string): string | undefined {
   for (let at = record.indexOf(`${name}=`); at !== -1; at = record.indexOf(`${name}=`, at + 1)) {

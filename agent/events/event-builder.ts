@@ -119,12 +119,9 @@ export class EventBuilder {
         continue;
       }
       if ((kinds[at] as number) < SAME) {
-        if (this.#open.length === 0 && kind >= CWD && kind <= EOE) {
-          last = undefined;
-          continue;
-        }
         this.#enter(index, at, bytes);
-        last = this.#find();
+        last = this.#open.length > 0 ? this.#find() : undefined;
+        if (last === undefined && kind >= CWD && kind <= EOE) continue;
       }
       if (kind === WHOLE) {
         this.#takeWhole(last, index, at, bytes, position);

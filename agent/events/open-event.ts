@@ -3,12 +3,11 @@ import { holdsLastArgument, pathItem, type RecordIndex } from "../sources/record
 import type { LogPosition } from "../sources/source.ts";
 import { UNSET, valueEnd } from "../sources/syscall-record.ts";
 import { AuditExec, baseName, cutAt, type Image } from "./audit-exec.ts";
-import { executeArguments, titleArguments } from "./audit-text.ts";
+import { executeArguments, TRAILER, titleArguments } from "./audit-text.ts";
 import type { HostLog } from "./host-log.ts";
 import type { TextCache } from "./text-cache.ts";
 
 const ARGUMENTS_MAX = 1_048_576; // bytes of a list of arguments: a line with every package of a distribution fits
-const TRAILER = "\x1d"; // between what the kernel wrote and what auditd made of it: auditd.conf(5), log_format
 
 /** What is remembered of texts that come again and again. */
 export interface Texts {

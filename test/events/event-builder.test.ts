@@ -200,6 +200,25 @@ for (const { why, lines, serials, counted = {} } of rows) {
   });
 }
 
+for (const node of [undefined, "b"]) {
+  for (const before of [[], records({ serial: 5, pid: 18, node: node && "a" })]) {
+    const why = `${node === undefined ? "" : "of another host, "}${before.length > 0 ? "behind another event" : "first of all"}`;
+    test(`EventBuilder.add(): a record that comes before its SYSCALL gives the event no other id: ${why}`, () => {
+      const lines = records({ node });
+      const reading = new Reading().lines(
+        ...before,
+        ...pick(lines, CWD),
+        ...pick(lines, SYSCALL, EXECVE),
+        ...pick(lines, PROCTITLE),
+      );
+      const event = reading.end().events.at(-1);
+      assert.ok(event?.kind === "exec");
+      const { timeMs, serial, node: host } = event;
+      assert.deepEqual([timeMs, serial, host], [t0, 7, node]);
+    });
+  }
+}
+
 test("EventBuilder.add(): a last line without its newline is read", () => {
   assert.deepEqual(new Reading().bytes(Buffer.from(whole.join("\n"), "latin1")).serials, [7]);
 });
@@ -494,6 +513,14 @@ test("EventBuilder.add(): a piece with more records than its index holds is read
     assert.deepEqual(reading.serials, [1, 2, 3]);
     assert.equal(reading.counters.records_read, all.length);
     assert.equal(reading.counters.records_malformed, 15_000);
+  }
+});
+
+test("EventBuilder.add(): what auditd adds to arguments is none of them, lent or not", () => {
+  const lines = whole.map((line, index) => (index === EXECVE ? `${line}\x1dA0="rpm"` : line));
+  for (const lends of [false, true]) {
+    const { args, argumentsComplete } = only(new Reading(0, lends).lines(...lines));
+    assert.deepEqual([args, argumentsComplete], [only(new Reading().lines(...whole)).args, true]);
   }
 });
 
