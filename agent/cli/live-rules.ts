@@ -53,7 +53,13 @@ export class LiveRules {
 
   /** Looks at the files. @param isWanted a person asks for it, and is told also that nothing has changed */
   reload(isWanted = false): void {
-    if (this.#look(isWanted)) this.#engine = this.#compile();
+    try {
+      if (this.#look(isWanted)) this.#engine = this.#compile();
+    } catch (error) {
+      this.#log.error(
+        `rules and exceptions stay as they are, reading them failed: ${printable(String(error), 400)}`,
+      );
+    }
   }
 
   /** What rules without a history know of the past. @param taught they have read what is retained of it */

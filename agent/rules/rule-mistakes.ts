@@ -5,7 +5,7 @@
 import { closest, distance } from "fastest-levenshtein";
 import type { ErrorCode } from "../errors.ts";
 import { printable } from "../printable.ts";
-import { type TomlPath, type TomlPosition, tomlPositions } from "../toml-position.ts";
+import { type TomlPath, type TomlPosition, type TomlPositions, tomlPositions } from "../toml-position.ts";
 import { type TomlMistake, type TomlReading, valueAt } from "../toml-schema.ts";
 import { documentFields } from "./document-fields.ts";
 import { eventFieldNames, eventFields } from "./event-fields.ts";
@@ -188,12 +188,15 @@ export function warningsOf(document: unknown): Remark[] {
 
 /** In the order of the file. */
 export function placed(remarks: readonly Remark[], file: string, text: string): RuleRemark[] {
-  if (remarks.length === 0) return [];
-  const positions = tomlPositions(text);
+  let positions: TomlPositions | undefined;
+  const positionsOf = () => {
+    positions ??= tomlPositions(text); // not before it is asked for: a text that is no TOML cannot be walked
+    return positions;
+  };
   const found = remarks
-    .map(({ place, code, text }) => {
-      const position = "path" in place ? positions(place.path, place.offset) : place;
-      return { file, position, code, text };
+    .map(({ place, ...told }) => {
+      const position = "path" in place ? positionsOf()(place.path, place.offset) : place;
+      return { file, position, ...told };
     })
     .toSorted((a, b) => a.position.line - b.position.line || a.position.column - b.position.column);
   const [next, ...more] = found.slice(remarksMax);

@@ -20,6 +20,7 @@ function ruleOf(id: string, query = "process.name:rpm"): string {
 class World {
   readonly folder: string;
   readonly live: LiveRules;
+  readonly config = loadConfig(undefined);
   #said: string[] = [];
 
   constructor(t: TestContext, files: Readonly<Record<string, string>> = {}) {
@@ -36,7 +37,7 @@ class World {
       error: say("error"),
       flush: () => {},
     };
-    const config = loadConfig(undefined);
+    const { config } = this;
     config.rules = { directories: [this.folder], disabled };
     config.exceptions.directory = join(this.folder, "exceptions.d");
     this.live = new LiveRules(config, "audit-log", log);
@@ -158,6 +159,18 @@ test("LiveRules: a folder that others could write changes nothing", (t) => {
   chmodSync(world.folder, 0o755);
   world.live.reload();
   assert.deepEqual(world.said, ["info: rules loaded again: none has changed"]);
+});
+
+test("LiveRules: a defect in reading them is told, and leaves all as it is", (t) => {
+  const world = new World(t, { "a.toml": ruleOf("a") });
+  assert.ok(world.said);
+  const { engine } = world.live;
+  Object.defineProperty(world.config.rules, "directories", {
+    get: () => assert.fail("a\nb"),
+  });
+  world.live.reload();
+  assert.equal(world.live.engine, engine);
+  assert.match(world.said.join("\n"), /^error: rules and exceptions stay as they are, .*a\\nb$/);
 });
 
 function exceptionOf(id: string, rule: string, more = ""): string {

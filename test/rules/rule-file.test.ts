@@ -752,6 +752,17 @@ for (const { why, piece, by, at, code, want } of broken) {
   });
 }
 
+for (const [why, text] of [
+  ["brackets too deep", `x = ${"[".repeat(50_000)}${"]".repeat(50_000)}\n`],
+  ["tables too deep", `x = ${"{a=".repeat(50_000)}1${"}".repeat(50_000)}\n`],
+  ["a character that there is not", '"\\uzzzz" = 1\n'],
+] as const) {
+  test(`readRules(): refuses ${why}, which cannot be walked for places`, () => {
+    const codes = read(text).mistakes.map(({ code }) => code);
+    assert.deepEqual(codes, ["KW_RULE_NOT_TOML"]);
+  });
+}
+
 test("readRules(): refuses bytes that are no text, and says in which line", () => {
   const { mistakes } = read(Buffer.concat([Buffer.from("[rule]\n# "), Buffer.from([0xff])]));
   assert.deepEqual(mistakes, [
