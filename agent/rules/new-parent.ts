@@ -40,13 +40,17 @@ const UNRESOLVED: Readonly<Record<string, string>> = {
 };
 const ADOPTED = "pid 1 or a service manager started it, or took it over when its parent died";
 const UNREADABLE = "its parent is there, but which program it runs may not be read";
+const NAMELESS = "its script came through a file descriptor, and has no name that tells it from others";
+const DESCRIPTOR = /^\/(?:dev|proc\/[^/]+)\/(?:fd\/|stdin$)/; // as of bash <(…), and of fexecve(3)
 
 export function matchNewParent({ image, command }: Installation): Match {
   const { parent } = image;
   const previous = new Map<string, Term>();
+  let isNameless = parent !== undefined && hasNamelessScript(parent);
   for (let at = image.previous; at !== undefined; at = at.previous) {
     const term = termOf("process.previous", at);
     if (term !== undefined) previous.set(JSON.stringify(term), term);
+    isNameless ||= hasNamelessScript(at);
   }
   // No parent at all, of which there is no doubt: the first process of a container, or one that came from outside of it.
   const none: Term = { field: "process.parent", value: ["", ""] };
@@ -59,7 +63,10 @@ export function matchNewParent({ image, command }: Installation): Match {
       : parent && termOf("process.parent", parent);
   return {
     terms: [...(term === undefined ? [] : [term]), ...previous.values()],
-    unresolved: unresolvedReason(image) ?? (service && command !== undefined ? ADOPTED : undefined),
+    unresolved:
+      unresolvedReason(image) ??
+      (service && command !== undefined ? ADOPTED : undefined) ??
+      (isNameless ? NAMELESS : undefined),
   };
 }
 
@@ -87,7 +94,13 @@ export function unresolvedReason(image: ProcessImage): string | undefined {
   return unresolved === "none" ? undefined : UNRESOLVED[unresolved ?? "not seen"];
 }
 
-/** A program without a name is no term: all such programs would be one, and known after the first. */
-function termOf(field: ParentField, { exec }: ProcessImage): Term | undefined {
-  return exec.executable === "" ? undefined : { field, value: [exec.executable, exec.script ?? ""] };
+function hasNamelessScript({ exec: { script } }: ProcessImage): boolean {
+  return script !== undefined && DESCRIPTOR.test(script);
+}
+
+/** What has no name is no term: all of it would be one, and known after the first. */
+function termOf(field: ParentField, image: ProcessImage): Term | undefined {
+  const { executable, script } = image.exec;
+  if (executable === "" || hasNamelessScript(image)) return undefined;
+  return { field, value: [executable, script ?? ""] };
 }

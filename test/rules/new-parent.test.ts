@@ -81,6 +81,23 @@ const rows: {
     parent: undefined,
     unresolved: /may not be read/,
   },
+  ...["/dev/fd/63", "/proc/self/fd/63", "/proc/812/fd/3", "/dev/stdin", "/dev/fd/3/x"].map((path) => ({
+    why: `nor a script without a name of its own: ${path}`,
+    links: { parent: scriptImage(path) },
+    parent: undefined,
+    unresolved: /file descriptor/,
+  })),
+  {
+    why: "nor one that became the tool",
+    links: { parent: shell, previous: scriptImage("/dev/fd/63") },
+    parent: ["/usr/bin/bash", ""],
+    unresolved: /file descriptor/,
+  },
+  {
+    why: "a file with such a name elsewhere is a file",
+    links: { parent: scriptImage("/srv/dev/fd/63") },
+    parent: ["/usr/bin/bash", "/srv/dev/fd/63"],
+  },
   {
     why: "what it was before is asked all the same",
     links: { unresolved: "orphaned", previous: script },
