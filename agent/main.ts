@@ -52,6 +52,7 @@ export async function watch(options: FlowOptions): Promise<void> {
   const judge = new Judge({
     ...options,
     baseline,
+    isLog: source.name === "audit-log",
     outputs: delivery.takers,
     rules: pass.rules.rules,
     nowMs: () => (startMs === undefined ? undefined : Date.now()),
@@ -64,35 +65,36 @@ export async function watch(options: FlowOptions): Promise<void> {
   let seen = false; // what was read last lies before the stored position: stopped there, that one holds
 
   function commit(steps: readonly Step[], seen: boolean, nowMs: number): void {
-    let isDone = false;
-    try {
-      store.transaction(() => {
-        for (const step of steps) judge.judge(step);
-        judge.summarise(nowMs);
-        baseline.write();
-        judge.writeHits();
-        if (startMs !== undefined && !seen) baseline.reach(pass.timeMs);
-        const position = seen ? undefined : pass.resumePoint();
-        if (position === undefined || isSame(position, committed)) return;
-        const cursor = source.cursorAt(position);
-        if (cursor !== undefined) store.setCursor(cursor);
-        committed = position;
-      });
-      isDone = true;
-    } finally {
-      baseline.written(isDone);
-      judge.written(isDone);
-    }
+    let reached = committed;
+    store.transaction(() => {
+      for (const step of steps) judge.judge(step);
+      judge.summarise(nowMs);
+      baseline.write();
+      judge.writeHits();
+      if (startMs !== undefined && !seen) baseline.reach(pass.timeMs);
+      const position = seen ? undefined : pass.resumePoint();
+      if (position === undefined || isSame(position, committed)) return;
+      const cursor = source.cursorAt(position);
+      if (cursor !== undefined) store.setCursor(cursor);
+      reached = position;
+    });
+    committed = reached;
+    baseline.written(true);
+    judge.written(true);
     committedAtMs = performance.now();
   }
 
   /** What was read is kept until it is on disk: /proc would not tell it again. */
   async function persist(work: () => void): Promise<void> {
     for (;;) {
+      const counted = { ...counters };
       try {
         work();
         return;
       } catch (error) {
+        Object.assign(counters, counted); // nothing of it was done
+        baseline.written(false);
+        judge.written(false);
         if (!(await options.stateRefused(error))) throw error;
       }
     }

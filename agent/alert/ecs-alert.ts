@@ -233,7 +233,7 @@ export function summaryAlert(
   return {
     ...first,
     message: `${held} more alerts between ${from} and ${until}, the first of them: ${first.message}`,
-    event: { ...first.event, id: timedId(fromMs, rule, "summary", untilMs) },
+    event: { ...first.event, id: timedId(fromMs, rule, "summary", untilMs, sample[0]) },
     kinwatch: { ...kinwatch, summary: { held, from, until, alerts: sample } },
   };
 }

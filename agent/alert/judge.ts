@@ -25,6 +25,7 @@ export interface JudgeOptions {
   readonly rules: readonly Rule[];
   readonly outputs: Outputs; // who takes alerts
   readonly learn: Learn;
+  readonly isLog: boolean; // what is watched tells of what was before, too
   readonly startMs: number | undefined; // undefined: stored logs, judged by their own time
   readonly knowledge: Knowledge & { readonly host: () => HostDocument | undefined };
   readonly agent: AgentDocument;
@@ -35,6 +36,7 @@ export interface JudgeOptions {
 /** What bounds the alerts of a rule. */
 type Limited = Pick<Rule, "id" | "maxSignals" | "intervalMs">;
 
+const FOLLOWED = "log_followed"; // whether this state has followed a log, if not up to a position
 const RULES = "rules"; // where the questions are that this state has learned for
 const SAMPLE_MAX = 100; // ids that a summary names
 const nobody: Outputs = { raised: [], completed: [] };
@@ -56,7 +58,10 @@ export class Judge {
     this.#known = asking(rules, JSON.parse(store.meta(RULES) ?? "[]") as string[]);
     this.#findWaiting();
     this.#begun = startMs !== undefined;
-    if (startMs !== undefined && !baseline.begun) baseline.begin(learn, startMs);
+    if (startMs === undefined) return;
+    if (!baseline.begun) baseline.begin(learn, startMs);
+    else if (this.#isFirstLog() && learn !== "none") baseline.extend(startMs);
+    if (options.isLog) store.setMeta(FOLLOWED, "yes");
   }
 
   /** Those of these rules that know nothing of the past: new ones, and such as ask for something else than they did. */
@@ -141,6 +146,12 @@ export class Judge {
       store.addAlert(summary.event.id, JSON.stringify(summary), outputs, true);
     }
     this.isHolding = store.heldSignals(Number.POSITIVE_INFINITY).length > 0;
+  }
+
+  /** Whether what the log retains is all new to this state, which was begun where there was none. */
+  #isFirstLog(): boolean {
+    const { isLog, store } = this.#options;
+    return isLog && store.meta(FOLLOWED) === undefined && store.cursor() === undefined;
   }
 
   #isExcepted(step: Found | Matched): boolean {

@@ -46,8 +46,7 @@ export class Baseline {
 
   constructor(store: TermStore) {
     this.#store = store;
-    const stored = store.meta(UNTIL);
-    this.#untilMs = stored === undefined ? undefined : Number(stored);
+    this.#readUntil();
   }
 
   /** Whether this state has been told what to learn, by a first start whose word holds; not by a reading of history that was cut off. */
@@ -58,6 +57,11 @@ export class Baseline {
   /** @param nowMs the moment of the start; Infinity while all is history */
   begin(learn: Learn, nowMs: number): void {
     this.#set(learn === "none" ? 0 : learn === "history" ? nowMs : nowMs + learn.durationMs);
+  }
+
+  /** What happened up to here was never watched for: it is history too. */
+  extend(nowMs: number): void {
+    if (!this.isLearning(nowMs)) this.#set(nowMs);
   }
 
   /** All the history there is was read: what comes later is judged. */
@@ -123,8 +127,10 @@ export class Baseline {
 
   /** @param isDone whether that transaction was; if not, what was learned and read in it did not happen */
   written(isDone: boolean): void {
-    if (!isDone) this.#known.clear();
-    else {
+    if (!isDone) {
+      this.#known.clear();
+      this.#readUntil();
+    } else {
       for (const key of [...this.#fresh, ...this.#seen.keys()]) this.#known.delete(key);
       this.#seen.clear();
     }
@@ -141,6 +147,11 @@ export class Baseline {
     if (this.#known.size >= KNOWN_MAX) this.#known.clear();
     this.#known.set(key, storedMs);
     return storedMs;
+  }
+
+  #readUntil(): void {
+    const stored = this.#store.meta(UNTIL);
+    this.#untilMs = stored === undefined ? undefined : Number(stored);
   }
 
   #set(untilMs: number): void {

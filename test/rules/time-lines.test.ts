@@ -108,9 +108,12 @@ interface Run {
   readonly starts: readonly Start[];
   readonly learn?: Learn;
   readonly live?: boolean;
+  readonly provider?: "audit-log" | "procfs";
   readonly beganMs?: number; // when kinwatch started
   readonly state?: string | undefined; // undefined: a new one
-  readonly idleMs?: number; // the time when all was read
+  readonly idleMs?: number | undefined; // the time when all was read
+  readonly isOnePiece?: boolean; // all that is in the log is read at once
+  readonly refuses?: (store: Store) => boolean; // what a transaction wrote, once
 }
 
 interface Told {
@@ -120,16 +123,32 @@ interface Told {
   readonly state: string;
 }
 
+/** A disk that is full for a moment. */
+class RefusingStore extends Store {
+  refuses: ((store: Store) => boolean) | undefined;
+
+  override transaction<T>(work: () => T): T {
+    return super.transaction(() => {
+      const result = work();
+      if (this.refuses?.(this) !== true) return result;
+      this.refuses = undefined;
+      throw new Error("full");
+    });
+  }
+}
+
 let states = 0;
 
 async function run(given: Run): Promise<Told> {
-  const { rules, starts, learn = "none", live = true, beganMs = startMs, idleMs } = given;
+  const { rules, starts, learn = "none", live = true, provider = "audit-log" } = given;
+  const { beganMs = startMs, idleMs } = given;
   states += 1;
   const state = given.state ?? join(folder, String(states));
   const counters = newCounters();
   const shown: AlertDocument[] = [];
   const take = (alert: AlertDocument) => void shown.push(alert);
-  using store = new Store(state, { counters });
+  using store = new RefusingStore(state, { counters });
+  store.refuses = given.refuses;
   const output = live
     ? { name: "terminal" as const, raised: take, completed: () => {} }
     : { name: "terminal" as const, completed: take };
@@ -141,17 +160,24 @@ async function run(given: Run): Promise<Told> {
   });
   async function* observations(): AsyncGenerator<Observation> {
     let offset = 0;
-    for (const start of starts) {
-      const bytes = Buffer.from(records(start), "latin1");
+    const pieces = starts.map((start) => ({ text: records(start), seen: start.seen ?? false }));
+    const whole = { text: pieces.map(({ text }) => text).join(""), seen: false };
+    for (const { text, seen } of given.isOnePiece ? [whole] : pieces) {
+      const bytes = Buffer.from(text, "latin1");
       const position = { device: 1, inode: 1, offset };
       offset += bytes.length;
-      yield { kind: "log", bytes, position, seen: start.seen ?? false };
+      yield { kind: "log", bytes, position, seen };
     }
     yield { kind: "idle", nowMs: idleMs ?? starts.at(-1)?.atMs ?? startMs };
   }
-  const name = live ? "audit-log" : "files";
+  const name = live ? provider : "files";
   await watch({
-    source: { name, description: "", cursorAt: () => undefined, [Symbol.asyncIterator]: observations },
+    source: {
+      name,
+      description: "",
+      cursorAt: (position) => (given.refuses ? { ...position, fingerprint: "" } : undefined),
+      [Symbol.asyncIterator]: observations,
+    },
     store,
     delivery,
     counters,
@@ -165,7 +191,7 @@ async function run(given: Run): Promise<Told> {
     knowledge: { host: () => undefined, provider: name, nameUser: () => undefined, readDetails: undefined },
     agent: { type: "kinwatch", version: "0" },
     caughtUp: () => {},
-    stateRefused: async () => false,
+    stateRefused: async () => given.refuses !== undefined,
     malformed: assert.fail,
   });
   const alerts = [...store.alerts()].map((text) => JSON.parse(text) as AlertDocument);
@@ -283,6 +309,19 @@ test("new_terms: what the first start finds in the past is learned", async () =>
   assert.equal(told.counters.alerts_learned, 1);
 });
 
+test("new_terms: a state begun on /proc learns what the log retains, once, unless it is to learn nothing", async () => {
+  const rules = engine(ruleText());
+  const starts = [at(1, "/a"), at(3, "/b")];
+  for (const learn of ["history", "none"] as const) {
+    const { state } = await run({ rules, starts: [], learn, provider: "procfs" });
+    const first = await run({ rules, starts, learn, state, beganMs: startMs + 2 * dayMs });
+    assert.deepEqual(daysOf(first), learn === "history" ? [3] : [1, 3]);
+    // It stopped before it had a position: what came meanwhile was not watched, but would have been.
+    const again = await run({ rules, starts: [at(4, "/c")], learn, state, beganMs: startMs + 5 * dayMs });
+    assert.deepEqual(daysOf(again), [...daysOf(first), 4]);
+  }
+});
+
 test("new_terms: a rule that comes later learns from what is retained, one that was there does not", async () => {
   const first = engine(ruleText());
   const both = engine(ruleText(), ruleText({ id: "later", history: "never" }));
@@ -388,4 +427,61 @@ test("max_signals: each interval has its own, and a replay shows all", async () 
   assert.equal((await run({ rules, starts })).counters.alerts_held, 1);
   const replayed = await run({ rules, starts, live: false });
   assert.deepEqual([replayed.shown.length, replayed.counters.alerts_held], [5, 0]);
+});
+
+test("max_signals: what is told late, as an outcome is, has its summaries one by one, and none is lost", async () => {
+  const query = "event.action:package-installed and kinwatch.outcome:none";
+  const rules = engine(`${ruleText({ limit: 1, query })}[kinwatch]\non = "outcome"\n`);
+  const second = (atS: number, parent: string, executable: string, args: string[]): Start => ({
+    atMs: startMs + atS * 1_000,
+    parent,
+    executable,
+    args,
+  });
+  const starts = [
+    ...["/a", "/b", "/c", "/d"].map((parent, index) =>
+      second(index, parent, "/usr/bin/rpm", ["rpm", "-i", "a.rpm"]),
+    ),
+    ...[600.5, 601.5, 602.5, 603.5, 2_000].map((atS) => second(atS, "/tick", "/usr/bin/true", ["true"])),
+  ];
+  const { shown, counters } = await run({ rules, starts });
+  const mine = shown.filter(({ rule }) => rule.id === "r");
+  assert.equal(counters.alerts_held, 3);
+  const told = mine.reduce((sum, { kinwatch: { summary } }) => sum + (summary?.held ?? 1), 0);
+  assert.equal(told, 4);
+  assert.equal(new Set(mine.map(({ event }) => event.id)).size, mine.length);
+});
+
+const hasAlert = (part: string) => (store: Store) => store.alerts().some((text) => text.includes(part));
+
+test("a transaction that the disk refused is done again as if it were the first time: alerts, counters, position", async () => {
+  const given = { rules: engine(ruleText()), starts: [at(0, "/a")] };
+  const { alerts, counters, state } = await run({ ...given, refuses: hasAlert("/a") });
+  assert.deepEqual([alerts.length, counters.alerts_raised], [1, 1]);
+  using store = new Store(state, { counters });
+  assert.ok(store.cursor());
+});
+
+for (const [when, later, idleMs] of [
+  ["the next alert comes", [at(1, "/later")], undefined],
+  ["a quiet host's interval is over", [], startMs + hourMs],
+] as const) {
+  test(`a transaction that the disk refused: what was held is told when ${when}`, async () => {
+    const rules = engine(ruleText({ limit: 1 }));
+    const starts = [...many(4, 0), ...later];
+    const { shown } = await run({ rules, starts, idleMs, refuses: hasAlert('"summary"') });
+    assert.deepEqual(
+      shown.map(({ kinwatch: { summary, new_terms: terms } }) => summary?.held ?? terms[0]?.value[0]),
+      ["/p0/0", 3, ...later.map(({ parent }) => parent)],
+    );
+  });
+}
+
+test("a transaction that the disk refused: what was being learned is learned all the same", async () => {
+  const quiet = { ...at(2, "/x"), executable: "/usr/bin/true", args: ["true"] };
+  const given = { rules: engine(ruleText()), starts: [at(0.5, "/a"), quiet], learn: { durationMs: dayMs } };
+  for (const refuses of [undefined, () => true]) {
+    const { alerts, counters } = await run({ ...given, isOnePiece: true, ...(refuses && { refuses }) });
+    assert.deepEqual([alerts.length, counters.alerts_learned], [0, 1]);
+  }
 });
