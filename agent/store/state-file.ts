@@ -4,13 +4,13 @@
  */
 import {
   closeSync,
-  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { KinwatchError } from "../errors.ts";
@@ -36,7 +36,7 @@ export function openState(directory: string): StateFile {
   }
   const lock = new StateLock(directory);
   try {
-    if (!existsSync(file)) make(file);
+    if (!isThere(file)) make(file);
     return { database: openChecked(file, "own"), lock };
   } catch (error) {
     lock[Symbol.dispose]();
@@ -63,12 +63,12 @@ export function openStateToChange(directory: string): StateFile {
 
 /** Whether there is a state, sound or not. */
 export function hasState(directory: string): boolean {
-  return existsSync(fileIn(directory));
+  return isThere(fileIn(directory));
 }
 
 function openBeside(directory: string, use: Use): StateFile {
   const file = fileIn(directory);
-  if (!existsSync(file)) {
+  if (!isThere(file)) {
     throw new KinwatchError(
       "KW_STATE_UNUSABLE",
       `There is no ${file}`,
@@ -84,7 +84,7 @@ function openBeside(directory: string, use: Use): StateFile {
  */
 export function checkState(directory: string): "none" | "sound" {
   const file = fileIn(directory);
-  if (!existsSync(file)) {
+  if (!isThere(file)) {
     checkRemains(file);
     return "none";
   }
@@ -103,9 +103,18 @@ function fileIn(directory: string): string {
   return join(directory, "kinwatch.db");
 }
 
+/** @throws KW_STATE_UNUSABLE where nobody can say: a state that may not be seen is not a missing one */
+function isThere(file: string): boolean {
+  try {
+    return statSync(file, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    throw stateError(file, error);
+  }
+}
+
 /** SQLite would read what an older database left here into the new one. sqlite.org/howtocorrupt.html, section 1.4 */
 function checkRemains(file: string): void {
-  if (existsSync(`${file}-wal`)) throw corrupt(file, `it is missing, but ${file}-wal is there`);
+  if (isThere(`${file}-wal`)) throw corrupt(file, `it is missing, but ${file}-wal is there`);
 }
 
 function make(file: string): void {

@@ -10,6 +10,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -19,6 +20,7 @@ import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import { newCounters } from "../../agent/counters.ts";
 import { KinwatchError } from "../../agent/errors.ts";
+import { checkState, hasState } from "../../agent/store/state-file.ts";
 import { openStoreToRead, Store } from "../../agent/store/store.ts";
 import { openTermsToChange, openTermsToRead } from "../../agent/store/stored-terms.ts";
 import { asPlainUser, needs } from "../helpers/real-parts.ts";
@@ -164,6 +166,14 @@ test("openStoreToRead(): says so when there is nothing yet", (t) => {
     code: "KW_STATE_UNUSABLE",
     message: /There is no .*kinwatch\.db/,
   });
+});
+
+test("openStoreToRead(): a state that may not be seen is not a missing one", (t) => {
+  const directory = join(folder(t), "state");
+  symlinkSync(directory, directory); // as EACCES for who is not root
+  for (const open of [openStoreToRead, openTermsToChange, hasState, checkState]) {
+    assert.throws(() => open(directory), { code: "KW_STATE_UNUSABLE", message: /ELOOP/ });
+  }
 });
 
 test("Store: a file in place of the folder", (t) => {
