@@ -85,11 +85,11 @@ const schema = z.strictObject({
       disabled: key(
         z.array(z.string().min(1)).max(disabledMax).default(["0594c2cd-d829-4510-afb3-5657014b9653"]),
         {
-          expects: `a list of at most ${disabledMax} rule ids (kinwatch rules list shows them)`,
+          expects: `a list of at most ${disabledMax} rule ids (kinwatch rules show names them in full)`,
           unit: undefined,
           purpose: "Rules that are not asked.",
           reason:
-            "the rule of Elastic's that kinwatch grew out of is there to compare; what it finds the installation rule tells already",
+            "the rule of Elastic's that kinwatch grew out of is there to compare; what it finds the installation rule tells already. A list given here replaces this one",
         },
       ),
       directories: key(z.array(path).max(directoriesMax).default(["/etc/kinwatch/rules.d"]), {

@@ -2,6 +2,7 @@
 import type { Config } from "../config.ts";
 import { printable } from "../printable.ts";
 import { gapsOf, type SourceName } from "../rules/field-sources.ts";
+import { newParentRule } from "../rules/new-parent.ts";
 import type { Rule } from "../rules/rule.ts";
 import type { RuleSet } from "../rules/rule-file.ts";
 import type { RuleRemark } from "../rules/rule-mistakes.ts";
@@ -37,7 +38,6 @@ export function activate(
   source: SourceName,
 ): Active<Rule> {
   const ids = new Set(rules.map(({ id }) => id));
-  const unknown = disabled.filter((id) => !ids.has(id));
   const active = rules.filter(({ id }) => !disabled.includes(id));
   const gaps = active.flatMap((rule) => {
     if (rule.source.builtIn) return []; // what they need is in their setup
@@ -49,12 +49,14 @@ export function activate(
   return {
     items: active,
     mistakes,
-    warnings: [
-      ...warnings.map(lineOf),
-      ...unknown.map((id) => `rules.disabled: no rule has the id ${printable(id, 100)}`),
-      ...gaps,
-    ],
+    warnings: [...warnings.map(lineOf), ...disabled.filter((id) => !ids.has(id)).map(unheeded), ...gaps],
   };
+}
+
+/** Why an id that is disabled turns nothing off. */
+export function unheeded(id: string): string {
+  const why = id === newParentRule.id ? "cannot be turned off" : "is no rule's: that takes the whole id";
+  return `rules.disabled: ${printable(id, 100)} ${why}`;
 }
 
 export function lineOf({ file, position, code, text }: RuleRemark): string {

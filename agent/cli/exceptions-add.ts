@@ -99,8 +99,11 @@ function addException(options: Options): void {
     );
   if (options.dryRun !== true) writeExceptionFile(path, text);
   process.stdout.write(text);
+  const whose = exception.rules === undefined ? ", of all rules" : "";
   const done = options.dryRun === true ? "would be written to" : "written to";
-  say(`${done} ${printable(path, 400)}: takes out ${printable(conditionWords(exception.conditions), 400)}`);
+  say(
+    `${done} ${printable(path, 400)}: takes out ${printable(conditionWords(exception.conditions), 400)}${whose}`,
+  );
   if (alert === undefined) return;
   const isOver = rules.get(alert.rule.id)?.on === "outcome";
   const refusals = refusalsOf(exception, alert, isOver, readRpmAliases("/", "/root"));

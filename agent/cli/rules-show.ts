@@ -9,6 +9,7 @@ import { printable } from "../printable.ts";
 import { newParentRule } from "../rules/new-parent.ts";
 import type { Rule } from "../rules/rule.ts";
 import { historyText, rulePage } from "../rules/rule-page.ts";
+import { unheeded } from "./active-rules.ts";
 import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption, textFirst } from "./format.ts";
 import { markdownText } from "./markdown-text.ts";
@@ -65,7 +66,7 @@ interface Listed {
 
 function list(options: Options): void {
   endWhenReaderLeaves(process.stdout);
-  const { rules, refused, disabled } = allRules(options);
+  const { rules, refused, disabled, unknown } = allRules(options);
   const idLength = lengthToTellApart(rules.map(({ id }) => id));
   const isPretty = formatOf(options.format) === "pretty";
   const sources = rules.map(({ source }) => fit(printable(basename(source), 400), SOURCE_MAX));
@@ -74,16 +75,17 @@ function list(options: Options): void {
     const source = sources[index] ?? "";
     const columns = [
       id.slice(0, idLength).padEnd(idLength),
-      (disabled.includes(id) ? "off" : severity).padEnd(8),
+      (disabled.has(id) ? "off" : severity).padEnd(8),
       history.padEnd(5),
       source + " ".repeat(sourceLength - textWidth(source)),
       printable(name, 200),
     ];
     const line = isPretty
       ? fit(columns.join("  "), textOptions(process.stdout).width)
-      : JSON.stringify({ ...document, disabled: disabled.includes(id) });
+      : JSON.stringify({ ...document, disabled: disabled.has(id) });
     process.stdout.write(`${line}\n`);
   }
+  for (const id of unknown) process.stderr.write(`kinwatch: ${unheeded(id)}\n`);
   if (refused > 0)
     process.stderr.write(`kinwatch: rule files refused: ${refused}; ${kinwatch} rules check says why\n`);
 }
@@ -124,7 +126,13 @@ function allRules(options: Options) {
   const { directories, disabled } = readSettings(options).rules;
   const { rules, mistakes } = loadRules(directories);
   const refused = new Set(mistakes.map(({ file }) => file)).size;
-  return { rules: [ruleInCode, ...rules.map(listed)], refused, disabled };
+  const ids = new Set(rules.map(({ id }) => id));
+  return {
+    rules: [ruleInCode, ...rules.map(listed)],
+    refused,
+    disabled: ids.intersection(new Set(disabled)),
+    unknown: disabled.filter((id) => !ids.has(id)),
+  };
 }
 
 function listed(rule: Rule): Listed {

@@ -8,6 +8,7 @@ import type {
 } from "../alert/alert-document.ts";
 import { outcomeSentence, signatureWords } from "../alert/ecs-outcome.ts";
 import { printable } from "../printable.ts";
+import { newParentRule } from "../rules/new-parent.ts";
 import { fit, wrap } from "./text-width.ts";
 
 export interface TextOptions {
@@ -84,12 +85,15 @@ export function outcomeText(alert: AlertDocument, options: TextOptions): string 
   return `${lines.join("\n")}\n`;
 }
 
-/** One line for a list. The beginning of an id is enough for `kinwatch alerts show`: a ms and 16 bits. */
+/** One line for a list; of the rule that most alerts come from, its name is left out. The beginning of an id is enough for `kinwatch alerts show`: a ms and 16 bits. */
 export function alertLine(alert: AlertDocument, { width }: TextOptions): string {
-  const { kinwatch, event, process } = alert;
+  const { kinwatch, event, process, rule } = alert;
   const what = kinwatch.package_count > 0 ? outcomeSentence(kinwatch) : (process.command_line ?? "");
   const when = localTime(alert["@timestamp"]).slice(0, 16);
-  return fit(printable(`${event.id.slice(0, 17)}  ${when}  ${whoText(alert)}: ${what}`, 2 * width), width);
+  const [severity = String(event.severity)] = severities[event.severity] ?? [];
+  const asks = rule.id === newParentRule.id ? "" : `${rule.name}: `;
+  const line = `${event.id.slice(0, 17)}  ${when}  ${severity.toLowerCase().padEnd(8)}  ${asks}${whoText(alert)}: ${what}`;
+  return fit(printable(line, 2 * width), width);
 }
 
 /** The chain in a line, the parent first: "update.sh < bash < sshd < systemd". */

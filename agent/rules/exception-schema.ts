@@ -43,7 +43,7 @@ export const exceptionFileSchema = z.strictObject({
           ),
           rules: key(
             z.array(words()).min(1).optional(),
-            "a list of rule ids (kinwatch rules list shows them)",
+            "a list of rule ids (kinwatch rules show names them in full)",
             "Of which rules it is an exception; left out, of all.",
           ),
           user: key(user().optional(), userExpects, "Whom the process runs as."),

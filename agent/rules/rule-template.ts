@@ -4,8 +4,8 @@ import { stringify } from "smol-toml";
 export function ruleTemplate(name: string, id: string): string {
   return `# A rule for kinwatch, in the format of Elastic's public rules: docs/rules.md.
 # Test it with \`kinwatch rules check FILE\` and \`kinwatch rules match --rule FILE\`, then put it
-# into /etc/kinwatch/rules.d. It alerts when the fields of [rule.new_terms] have values that
-# they did not have on this host before, in an event that the query matches.
+# into a folder of rules.directories. It alerts when the fields of [rule.new_terms] have values
+# that they did not have on this host before, in an event that the query matches.
 
 [rule]
 ${stringify({ name, rule_id: id }).trim()} # names its history: never use it for another rule

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -122,6 +122,15 @@ test("rules list: all that are asked, with an id that rules show takes", async (
     [lines.length, "5d", ["process.parent.name"], false],
   );
   assert.match(stdout, /^0594c2cd {2}off {7}5d .*rpm asked to install by an unusual parent$/m);
+});
+
+test("rules list: says which ids are disabled in vain", async (t) => {
+  const { config } = hostWith(t, {});
+  appendFileSync(config, '\nrules.disabled = ["package-installed-by-new-parent", "0594c2cd"]\n');
+  const { stdout, stderr } = await kinwatch(["rules", "list", "--config", config, "--format", "pretty"]);
+  assert.doesNotMatch(stdout, / off /);
+  assert.match(stderr, /rules\.disabled: package-installed-by-new-parent cannot be turned off\n/);
+  assert.match(stderr, /rules\.disabled: 0594c2cd is no rule's: that takes the whole id\n/);
 });
 
 test("rules show: the guide of each built-in rule, in 80 columns", async () => {

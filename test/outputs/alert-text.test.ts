@@ -130,12 +130,15 @@ test("alertText(): holds its frame and stays text, whatever was executed", () =>
   fc.assert(property);
 });
 
-test("alertLine(): names the alert, the time, the parent and the package in a line", () => {
+test("alertLine(): names the alert, the time, how bad it is, the parent and the package in a line", () => {
   const line = alertLine(completedAlert(person), { ...options, width: 110 });
   assert.match(
     line,
-    /^01a20d6d5a7b-\w{4} {2}2026-11-24 12:00 {2}\/opt\/deploy\/update\.sh: kw-a-1\.0-1\.noarch installed/,
+    /^01a20d6d5a7b-\w{4} {2}2026-11-24 12:00 {2}medium {4}\/opt\/deploy\/update\.sh: kw-a-1\.0-1\.noarch installed/,
   );
+  const alert = completedAlert(person);
+  const other = { ...alert, rule: { ...alert.rule, id: "other", name: "A rule" } };
+  assert.match(alertLine(other, options), / {2}medium {4}A rule: \/opt\/deploy/);
 });
 
 test("shortChain(): the parent first, pid 1 last", () => {
