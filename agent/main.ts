@@ -104,6 +104,7 @@ export async function watch(options: FlowOptions): Promise<void> {
   async function renew(): Promise<void> {
     const engine = options.rules();
     const newcomers = judge.newcomers(engine.rules);
+    await persist(() => store.transaction(() => judge.forgetFormer(newcomers)));
     const cursor = newcomers.length > 0 && read ? source.cursorAt(read) : undefined;
     const taught =
       cursor === undefined ? undefined : await teach(new RuleEngine(newcomers, engine.exceptions), cursor);
@@ -129,6 +130,7 @@ export async function watch(options: FlowOptions): Promise<void> {
     return "stopped";
   }
 
+  await persist(() => store.transaction(() => judge.forgetFormer(pass.rules.rules)));
   let broken: unknown;
   try {
     for await (const observation of source) {

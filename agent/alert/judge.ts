@@ -38,6 +38,8 @@ type Limited = Pick<Rule, "id" | "maxSignals" | "intervalMs">;
 
 const FOLLOWED = "log_followed"; // whether this state has followed a log, if not up to a position
 const RULES = "rules"; // where the questions are that this state has learned for
+const ANSWERED = "answered"; // where those are that its terms answer, also of rules that have gone
+const ANSWERED_MAX = 65_536; // twice as many rules as folders can hold
 const SAMPLE_MAX = 100; // ids that a summary names
 const nobody: Outputs = { raised: [], completed: [] };
 
@@ -68,6 +70,22 @@ export class Judge {
   newcomers(rules: readonly Rule[]): Rule[] {
     const had = asking(rules, this.#rules.map(questionOf));
     return rules.filter((rule) => !had.has(rule));
+  }
+
+  /** Of a rule that was edited: what it matched before is no history of what it asks now. Within the caller's transaction. */
+  forgetFormer(rules: readonly Rule[]): void {
+    const { store, baseline } = this.#options;
+    const before = store.meta(ANSWERED) ?? store.meta(RULES) ?? "[]";
+    const answered = new Map((JSON.parse(before) as string[]).map((question) => [idIn(question), question]));
+    for (const rule of rules) {
+      const question = questionOf(rule);
+      const former = answered.get(rule.id);
+      if (former === question) continue;
+      if (former !== undefined) baseline.forget(rule.id);
+      answered.set(rule.id, question);
+    }
+    const questions = JSON.stringify([...answered.values()].slice(-ANSWERED_MAX));
+    if (questions !== before) store.setMeta(ANSWERED, questions);
   }
 
   /** Other rules are in force. What was matched by those before is judged as it was matched. */
@@ -270,6 +288,10 @@ export class Judge {
 function asking(rules: readonly Rule[], questions: readonly string[]): ReadonlySet<Rule> {
   const asked = new Set(questions);
   return new Set(rules.filter((rule) => asked.has(questionOf(rule))));
+}
+
+function idIn(question: string): string {
+  return question.slice(0, question.lastIndexOf(" "));
 }
 
 function historyOf({ match: { rule }, subject: { image } }: Matched): History {

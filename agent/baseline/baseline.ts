@@ -12,6 +12,7 @@ export interface TermStore {
   lastSeenMs(rule: string, scope: string, term: Term): number | undefined;
   see(rule: string, scope: string, term: Term, timeMs: number, learned: boolean): void;
   seeAgain(rule: string, scope: string, term: Term, timeMs: number): void;
+  forgetRule(rule: string): void;
   isChangedByOthers(): boolean;
   meta(key: string): string | undefined;
   setMeta(key: string, value: string): void;
@@ -112,6 +113,13 @@ export class Baseline {
       else if (seen === undefined) this.#seen.set(key, { history, term, timeMs });
       else seen.timeMs = Math.max(seen.timeMs, timeMs);
     }
+  }
+
+  /** All terms of a rule, within the caller's transaction. */
+  forget(rule: string): void {
+    this.#store.forgetRule(rule);
+    this.#known.clear();
+    for (const [key, { history }] of this.#seen) if (history.rule === rule) this.#seen.delete(key);
   }
 
   /** Whether there is so much to write down that it should not wait. */

@@ -124,6 +124,12 @@ export class Store implements Disposable {
     this.#database.run(sql, seenMs, rule, scope, field, JSON.stringify(value), seenMs);
   }
 
+  /** All terms of a rule. */
+  forgetRule(rule: string): void {
+    this.#database.run("DELETE FROM terms WHERE rule = ?", rule);
+    this.#room.clear();
+  }
+
   /** Whether another process has written since this was asked last: `kinwatch baseline` does. Costs a microsecond. */
   isChangedByOthers(): boolean {
     const version = this.#dataVersion();

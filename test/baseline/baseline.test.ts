@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Baseline, type Learn, type TermStore } from "../../agent/baseline/baseline.ts";
+import { Baseline, type History, type Learn, type TermStore } from "../../agent/baseline/baseline.ts";
 import type { Term } from "../../agent/rules/term.ts";
 
 const rule = "package-installed-by-new-parent";
@@ -35,6 +35,9 @@ function memory(): Memory {
       const key = JSON.stringify([ruleId, scope, seen]);
       const lastMs = terms.get(key);
       if (lastMs !== undefined) terms.set(key, Math.max(timeMs, lastMs));
+    },
+    forgetRule(ruleId) {
+      for (const key of terms.keys()) if (JSON.parse(key)[0] === ruleId) terms.delete(key);
     },
     isChangedByOthers() {
       const answer = changed;
@@ -206,4 +209,23 @@ test("Baseline.reach(): learning that has ended does not begin again when the cl
   assert.equal(baseline.isLearning(startMs - dayMs), false);
   assert.equal(new Baseline(store).isLearning(startMs - dayMs), false);
   assert.equal(new Baseline(store).begun, true);
+});
+
+test("Baseline.forget(): all of one rule is new again, also what was not written down yet", () => {
+  const store = memory();
+  const baseline = new Baseline(store);
+  const [one, other] = ["one", "other"].map((id) => ({ ...ofRule, rule: id, historyMs: dayMs })) as [
+    History,
+    History,
+  ];
+  for (const history of [one, other]) {
+    baseline.learn(history, [term("/a")], startMs, true);
+    baseline.written(true);
+    baseline.seeAgain(history, [term("/a")], startMs + 1);
+  }
+  baseline.forget("one");
+  baseline.write();
+  baseline.written(true);
+  assert.deepEqual(baseline.firstSightings(one, [term("/a")], startMs + 2), [term("/a")]);
+  assert.deepEqual(baseline.firstSightings(other, [term("/a")], startMs + 2), []);
 });

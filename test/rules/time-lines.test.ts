@@ -335,6 +335,28 @@ test("new_terms: a rule that comes later learns from what is retained, one that 
   ]);
 });
 
+test("new_terms: a rule that was edited has only what it asks now as its history, of what is retained", async () => {
+  const wide = engine(ruleText({ history: "never" }));
+  const query = "event.action:exec and process.name:curl and process.args:-o";
+  const narrow = engine(ruleText({ history: "never", query }));
+  const download = (day: number, parent: string) => ({ ...at(day, parent), args: ["curl", "-o", "x"] });
+  const { state } = await run({ rules: wide, starts: [at(0, "/a"), download(0, "/b")] });
+  const retained = [at(0, "/a"), download(0, "/b")].map((start) => ({ ...start, seen: true }));
+  const parentsOf = ({ shown }: Told) => shown.map(({ kinwatch }) => kinwatch.new_terms[0]?.value[0]);
+  const edited = await run({
+    rules: narrow,
+    starts: [...retained, download(1, "/a"), download(1, "/b")],
+    state,
+  });
+  assert.deepEqual(parentsOf(edited), ["/a"]);
+  // It goes, and comes again as it was: what it knows is of use still.
+  await run({ rules: engine(), starts: [], state });
+  const back = await run({ rules: narrow, starts: [download(2, "/a"), download(2, "/c")], state });
+  assert.deepEqual(parentsOf(back), ["/c"]);
+  await run({ rules: engine(), starts: [], state });
+  assert.deepEqual(parentsOf(await run({ rules: wide, starts: [at(3, "/a")], state })), ["/a"]);
+});
+
 test("new_terms: an event without one of the fields never alerts; several fields and lists make combinations", async () => {
   const terms = ["process.parent.executable", "process.args"];
   const starts = [
@@ -480,7 +502,9 @@ for (const [when, later, idleMs] of [
 test("a transaction that the disk refused: what was being learned is learned all the same", async () => {
   const quiet = { ...at(2, "/x"), executable: "/usr/bin/true", args: ["true"] };
   const given = { rules: engine(ruleText()), starts: [at(0.5, "/a"), quiet], learn: { durationMs: dayMs } };
-  for (const refuses of [undefined, () => true]) {
+  const term = { field: "process.parent.executable", value: ["/a"] };
+  const isLearned = (store: Store) => store.lastSeenMs("r", "", term) !== undefined;
+  for (const refuses of [undefined, isLearned]) {
     const { alerts, counters } = await run({ ...given, isOnePiece: true, ...(refuses && { refuses }) });
     assert.deepEqual([alerts.length, counters.alerts_learned], [0, 1]);
   }
