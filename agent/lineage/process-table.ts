@@ -27,6 +27,7 @@ export interface ProcessTableOptions {
 
 const PREVIOUS_MAX = 4; // images of one process kept: wrapper, env, interpreter, tool
 const PARENTS_MAX = 64; // generations told: an attacker can make a chain of any length
+const HOSTS_MAX = 65_536; // in one log, half a kB each
 const EXACT_MS = 20; // start times are cut to 10 ms, and audit stamps with a clock that ticks each 4 to 10
 const RECENT_MS = 5_000; // until then a parent may be about to end; what lives longer can be asked later as well
 
@@ -48,7 +49,7 @@ export class ProcessTable {
   );
   #hand = 0;
   readonly #clocks = new Map<string | undefined, PidClock>();
-  readonly #nodes = new Map<string | undefined, number>([[undefined, 0]]); // as many as the event builder tells apart
+  readonly #nodes = new Map<string | undefined, number>([[undefined, 0]]);
   readonly #options: ProcessTableOptions;
   readonly #counters: Counters;
 
@@ -326,6 +327,15 @@ export class ProcessTable {
     this.#counters.processes_evicted += 1;
   }
 
+  /** Begins anew, where there are more hosts than can be told apart. */
+  #forgetAll(): void {
+    this.#counters.processes_evicted += this.#latest.size;
+    this.#latest.clear();
+    this.#clocks.clear();
+    this.#nodes.clear();
+    this.#nodes.set(undefined, 0);
+  }
+
   #clock(node: string | undefined): PidClock {
     let clock = this.#clocks.get(node);
     if (clock === undefined) {
@@ -339,6 +349,7 @@ export class ProcessTable {
     if (node === undefined) return pid;
     let index = this.#nodes.get(node);
     if (index === undefined) {
+      if (this.#nodes.size > HOSTS_MAX) this.#forgetAll();
       index = this.#nodes.size;
       this.#nodes.set(node, index);
     }

@@ -232,6 +232,20 @@ test("ProcessTable: hosts in one log do not share their pids, nor their boots", 
   assert.equal(table.add(next(803, 800, "/bin/e", { node: "b" })).parent?.exec.executable, "/bin/b");
 });
 
+test("ProcessTable: hosts without end are forgotten, counted, and give no host the processes of another", () => {
+  const counters = newCounters();
+  const table = tableOf({ processesMax: 200_000 }, counters);
+  for (let host = 0; host < 65_540; host += 1) table.add(next(10, 1, `/opt/${host}`, { node: `h${host}` }));
+  assert.equal(counters.processes_evicted, 2 * 65_536); // each with its pid 1
+  assert.equal(table.size, 2 * 4);
+  const parentOn = (node: string) =>
+    table.add(next(11, 10, "/usr/bin/rpm", { node })).parent?.exec.executable;
+  assert.deepEqual(
+    [parentOn("h65539"), parentOn("h0"), parentOn("h1")],
+    ["/opt/65539", undefined, undefined],
+  );
+});
+
 test("ProcessTable.find(): the process that a record names, by the table or by /proc", () => {
   const { readProcess } = procOf(entryOf(500, 1, "/usr/libexec/packagekitd"));
   const table = tableOf({ readProcess });
