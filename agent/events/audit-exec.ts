@@ -2,7 +2,14 @@
  * An execution read from audit records. There is one for each execution on the host, most of which no rule wants, so
  * text is kept as it was written and decoded when somebody asks.
  */
-import { executeArguments, fieldOf, pathOf, TRAILER, titleArguments, untrusted } from "./audit-text.ts";
+import {
+  executeArguments,
+  fieldOf,
+  pathOf,
+  titleArguments,
+  untrusted,
+  withoutTrailer,
+} from "./audit-text.ts";
 import type { ExecEvent } from "./exec-event.ts";
 import { isInterpreter, scriptArgument } from "./interpreter.ts";
 
@@ -101,13 +108,13 @@ export class AuditExec implements ExecEvent {
 
   /** Raw text: EXECVE records from "argc=" on. */
   get execve(): string | undefined {
-    if (this.#bytes !== undefined) this.execve = this.#bytes.toString("latin1", this.#start, this.#end);
+    if (this.#bytes !== undefined)
+      this.execve = withoutTrailer(this.#bytes.toString("latin1", this.#start, this.#end));
     return this.#execve;
   }
 
   set execve(text: string | undefined) {
-    const trailer = text === undefined ? -1 : text.indexOf(TRAILER);
-    this.#execve = trailer === -1 ? text : text?.slice(0, trailer);
+    this.#execve = text;
     this.#bytes = undefined;
   }
 

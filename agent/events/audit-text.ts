@@ -5,7 +5,19 @@
  */
 
 /** Between what the kernel wrote and what auditd made of it: auditd.conf(5), log_format. */
-export const TRAILER = "\x1d";
+const TRAILER = "\x1d";
+
+/** What the kernel wrote. */
+export function withoutTrailer(record: string): string {
+  const at = record.indexOf(TRAILER);
+  return at === -1 ? record : record.slice(0, at);
+}
+
+/** What auditd made of it; undefined: nothing. */
+export function trailerOf(record: string): string | undefined {
+  const at = record.indexOf(TRAILER);
+  return at === -1 ? undefined : record.slice(at + 1);
+}
 
 /** A field of a record, as written: quotes and hex untouched; undefined when it is not there. */
 export function fieldOf(record: string, name: string): string | undefined {

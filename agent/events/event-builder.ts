@@ -120,7 +120,7 @@ export class EventBuilder {
       }
       if ((kinds[at] as number) < SAME) {
         this.#enter(index, at, bytes);
-        last = this.#open.length > 0 ? this.#find() : undefined;
+        last = this.#find();
         if (last === undefined && kind >= CWD && kind <= EOE) continue;
       }
       if (kind === WHOLE) {

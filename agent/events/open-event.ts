@@ -3,7 +3,7 @@ import { holdsLastArgument, pathItem, type RecordIndex } from "../sources/record
 import type { LogPosition } from "../sources/source.ts";
 import { UNSET, valueEnd } from "../sources/syscall-record.ts";
 import { AuditExec, baseName, cutAt, type Image } from "./audit-exec.ts";
-import { executeArguments, TRAILER, titleArguments } from "./audit-text.ts";
+import { executeArguments, titleArguments, trailerOf, withoutTrailer } from "./audit-text.ts";
 import type { HostLog } from "./host-log.ts";
 import type { TextCache } from "./text-cache.ts";
 
@@ -94,9 +94,7 @@ export class OpenEvent {
     exec.tty = texts.terminals.of(bytes, index.ttys[at] as number, index.ttyEnds[at] as number);
     exec.image = texts.images.of(bytes, index.executables[at] as number, index.executableEnds[at] as number);
     if (exec.image.packageTool) {
-      const rest = bytes.toString("latin1", index.executableEnds[at], index.ends[at]);
-      const trailer = rest.indexOf(TRAILER);
-      if (trailer !== -1) exec.trailer = rest.slice(trailer + 1);
+      exec.trailer = trailerOf(bytes.toString("latin1", index.executableEnds[at], index.ends[at]));
     }
   }
 
@@ -107,9 +105,7 @@ export class OpenEvent {
       exec.cut = true;
       return;
     }
-    let text = bytes.toString("latin1", body, end);
-    const trailer = text.indexOf(TRAILER);
-    if (trailer !== -1) text = text.slice(0, trailer);
+    const text = withoutTrailer(bytes.toString("latin1", body, end));
     if (exec.execve === undefined) this.#argumentsWhole = holdsLastArgument(bytes, body, body + text.length);
     exec.execve = exec.execve === undefined ? text : `${exec.execve}\n${text}`;
     if (exec.execve.length > ARGUMENTS_MAX) {

@@ -3,7 +3,7 @@
  * of a transaction, after all of its scriptlets; libaudit adds comm, exe and res (audit_log_user_comm_message(3)).
  * RHEL 7's record has no op and may be cut inside its quotes (linux-audit/audit-userspace#359).
  */
-import { fieldOf, numberOf, untrusted } from "./audit-text.ts";
+import { fieldOf, numberOf, untrusted, withoutTrailer } from "./audit-text.ts";
 import type { SoftwareUpdate } from "./exec-event.ts";
 
 /** @param record the text after "audit(…): ", as latin1; undefined when it names no package or no process */
@@ -11,7 +11,7 @@ export function readSoftwareUpdate(
   record: string,
   at: { node: string | undefined; timeMs: number; serial: number },
 ): SoftwareUpdate | undefined {
-  const raw = record.split("\x1d", 1)[0] ?? "";
+  const raw = withoutTrailer(record);
   const wrapped = raw.indexOf("msg='");
   const outer = wrapped === -1 ? raw : raw.slice(0, wrapped);
   const inner = wrapped === -1 ? raw : raw.slice(wrapped + 5);

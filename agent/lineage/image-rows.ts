@@ -3,6 +3,7 @@
  * collector has nothing to do with. Who is asked for becomes an object, and stays one.
  */
 import { AuditExec } from "../events/audit-exec.ts";
+import { withoutTrailer } from "../events/audit-text.ts";
 import type { Life } from "./pid-clock.ts";
 import type { ProcessImage, UnresolvedReason } from "./process-image.ts";
 
@@ -87,7 +88,7 @@ export class ImageRows {
     exec.execve =
       length === UNSET
         ? (links[at + 4] as AuditExec["execve"])
-        : this.#arguments.toString("latin1", first, first + length);
+        : withoutTrailer(this.#arguments.toString("latin1", first, first + length));
     const image: ProcessImage = {
       exec,
       life: (links[at + 5] as Life | undefined) ?? { bornBy, seen, doubtful: false },
