@@ -1,5 +1,5 @@
 /** `kinwatch baseline export`: what this host knows, in a file for others. */
-import { closeSync, fsyncSync, lstatSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { lstatSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
 import { Command } from "commander";
 import { type BaselineOrigin, writeBaseline } from "../baseline/baseline-file.ts";
@@ -9,6 +9,7 @@ import { openTermsToRead } from "../store/stored-terms.ts";
 import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, print } from "./format.ts";
 import { knownRules } from "./known-rules.ts";
+import { replaceFile } from "./replace-file.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 import { addSelection, filterOf, type SelectionOptions } from "./term-selection.ts";
 
@@ -62,30 +63,17 @@ async function toOutput(lines: Generator<string, string>): Promise<string> {
   }
 }
 
-/** Beside its name, and renamed when it is on disk: nobody imports half of it. */
 function toFile(path: string, lines: Generator<string, string>): string {
-  const unfinished = `${path}.new`;
   try {
     if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false)
       throw new Error("it is no regular file");
-    rmSync(unfinished, { force: true });
-    const fd = openSync(unfinished, "wx", 0o600);
-    try {
+    return replaceFile(path, { unfinished: `${path}.new`, mode: 0o600 }, (fd) => {
       for (;;) {
         const { done, value } = lines.next();
-        if (done) {
-          fsyncSync(fd);
-          renameSync(unfinished, path);
-          return value;
-        }
+        if (done) return value;
         writeAll(fd, value);
       }
-    } catch (error) {
-      rmSync(unfinished, { force: true });
-      throw error;
-    } finally {
-      closeSync(fd);
-    }
+    });
   } catch (cause) {
     if (cause instanceof KinwatchError) throw cause;
     throw new KinwatchError(

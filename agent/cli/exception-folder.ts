@@ -1,24 +1,13 @@
 /** Exception files on this disk: read as rule files are, and written whole or not at all. */
-import {
-  closeSync,
-  fchmodSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, fchmodSync, fsyncSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { Config } from "../config.ts";
 import { KinwatchError, systemCode } from "../errors.ts";
 import { printable } from "../printable.ts";
 import type { Exception } from "../rules/exception.ts";
 import { type ExceptionSet, readExceptions } from "../rules/exception-file.ts";
-import { newParentRule } from "../rules/new-parent.ts";
-import type { Rule } from "../rules/rule.ts";
-import { kinwatch } from "./checkout.ts";
-import { type FolderUse, type FoundRules, findConfigured, findFile, loadRules } from "./rule-folders.ts";
+import { oneOfId } from "./one-of-id.ts";
+import { replaceFile } from "./replace-file.ts";
+import { type FolderUse, type FoundRules, findConfigured, findFile } from "./rule-folders.ts";
 import { remarkLine } from "./rules-check.ts";
 
 const use: FolderUse = {
@@ -27,17 +16,6 @@ const use: FolderUse = {
   unreadable: "KW_EXCEPTION_UNREADABLE",
   instead: "",
 };
-
-/** What commands need to know of a rule. */
-export type KnownRule = Pick<Rule, "id" | "name" | "on">;
-export type KnownRules = ReadonlyMap<string, KnownRule>; // by id
-
-/** All that a configuration has, disabled ones too. */
-export function knownRules({ rules: { directories } }: Config): KnownRules {
-  const { id, name } = newParentRule;
-  const all: KnownRule[] = [{ id, name, on: "installation" }, ...loadRules(directories).rules];
-  return new Map(all.map((rule) => [rule.id, rule]));
-}
 
 /** @param directory as configured: one that does not exist is empty */
 export function loadExceptions(directory: string, rules: ReadonlySet<string>): ExceptionSet {
@@ -69,14 +47,7 @@ export function tellMistakes<Set extends ExceptionSet>(set: Set): Set {
 
 /** @throws KW_EXCEPTION_UNKNOWN where no id begins so, or more than one */
 export function exceptionOfId(exceptions: readonly Exception[], id: string): Exception {
-  const found = exceptions.filter((exception) => exception.id.startsWith(id));
-  const exception = found.find((one) => one.id === id) ?? (found.length === 1 ? found[0] : undefined);
-  if (exception !== undefined) return exception;
-  throw new KinwatchError(
-    "KW_EXCEPTION_UNKNOWN",
-    `${found.length === 0 ? "No exception has" : "More than one exception has"} an id that begins with ${printable(id, 100)}`,
-    `See ${kinwatch} exceptions list`,
-  );
+  return oneOfId(exceptions, id, { kind: "exception", code: "KW_EXCEPTION_UNKNOWN" });
 }
 
 /**
@@ -87,16 +58,10 @@ export function writeExceptionFile(path: string, text: string): void {
   attempt(path, () => {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     const unfinished = join(dirname(path), `.${basename(path)}.new`); // such a name is not read
-    rmSync(unfinished, { force: true });
-    const file = openSync(unfinished, "wx", 0o644);
-    try {
-      fchmodSync(file, 0o644); // whatever the umask
-      writeFileSync(file, text);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(unfinished, path);
+    replaceFile(path, { unfinished, mode: 0o644 }, (fd) => {
+      fchmodSync(fd, 0o644); // whatever the umask
+      writeFileSync(fd, text);
+    });
     syncFolder(path);
   });
 }

@@ -8,7 +8,7 @@ import { type Conditions, conditionKeys, type Exception } from "../rules/excepti
 import { readExceptions } from "../rules/exception-file.ts";
 import { readExpiry } from "../rules/exception-schema.ts";
 import { kinwatch } from "./checkout.ts";
-import type { KnownRules } from "./exception-folder.ts";
+import type { KnownRules } from "./known-rules.ts";
 
 export interface ConditionOptions {
   readonly user?: string;

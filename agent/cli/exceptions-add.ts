@@ -12,7 +12,7 @@ import { openStoreToRead } from "../store/store.ts";
 import { isMissing } from "../trusted-file.ts";
 import { proposalOf, refusalsOf } from "./alert-exceptions.ts";
 import { kinwatch } from "./checkout.ts";
-import { knownRules, loadExceptions, tellMistakes, writeExceptionFile } from "./exception-folder.ts";
+import { loadExceptions, tellMistakes, writeExceptionFile } from "./exception-folder.ts";
 import {
   addConditionOptions,
   type ConditionOptions,
@@ -23,6 +23,7 @@ import {
   rulesGiven,
 } from "./exception-options.ts";
 import { endWhenReaderLeaves } from "./format.ts";
+import { knownRules } from "./known-rules.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 import { storedAlert } from "./stored-alert.ts";
 
@@ -73,7 +74,7 @@ function addException(options: Options): void {
   const nowMs = Date.now();
   const config = readSettings(options);
   const { directory } = config.exceptions;
-  const rules = knownRules(config);
+  const rules = knownRules(config.rules.directories);
   const { exceptions } = tellMistakes(loadExceptions(directory, new Set(rules.keys())));
   const alert = options.from === undefined ? undefined : alertIn(config.state.directory, options.from);
   const id = options.id ?? randomBytes(4).toString("hex");

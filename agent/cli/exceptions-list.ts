@@ -8,8 +8,9 @@ import { conditionWords, type Exception } from "../rules/exception.ts";
 import { hasState } from "../store/state-file.ts";
 import { type ExceptionHits, openStoreToRead } from "../store/store.ts";
 import { kinwatch } from "./checkout.ts";
-import { type KnownRules, knownRules, loadExceptions, tellMistakes } from "./exception-folder.ts";
+import { loadExceptions, tellMistakes } from "./exception-folder.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
+import { type KnownRules, knownRules } from "./known-rules.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 
 interface Options extends SettingsOptions {
@@ -42,7 +43,7 @@ those of the events.`,
 function list(options: Options): void {
   endWhenReaderLeaves(process.stdout);
   const config = readSettings(options);
-  const rules = knownRules(config);
+  const rules = knownRules(config.rules.directories);
   const { directory } = config.exceptions;
   const { exceptions } = tellMistakes(loadExceptions(directory, new Set(rules.keys())));
   const hits = hitsIn(config.state.directory);

@@ -9,12 +9,12 @@ import { tomlPositions } from "../toml-position.ts";
 import { kinwatch } from "./checkout.ts";
 import {
   exceptionOfId,
-  knownRules,
   loadExceptions,
   removeExceptionFile,
   tellMistakes,
   writeExceptionFile,
 } from "./exception-folder.ts";
+import { knownRules } from "./known-rules.ts";
 import { configOption, readSettings, type SettingsOptions } from "./settings.ts";
 
 export function exceptionsRemoveCommand(): Command {
@@ -36,7 +36,7 @@ A running daemon forgets it within a second.`,
 
 function remove(id: string, options: SettingsOptions): void {
   const config = readSettings(options);
-  const rules = new Set(knownRules(config).keys());
+  const rules = new Set(knownRules(config.rules.directories).keys());
   const { exceptions } = tellMistakes(loadExceptions(config.exceptions.directory, rules));
   const exception = exceptionOfId(exceptions, id);
   const { file } = exception;

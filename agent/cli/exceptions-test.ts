@@ -8,13 +8,7 @@ import { conditionWords, type Exception } from "../rules/exception.ts";
 import { openStoreToRead } from "../store/store.ts";
 import { refusalsOf } from "./alert-exceptions.ts";
 import { kinwatch } from "./checkout.ts";
-import {
-  type KnownRules,
-  knownRules,
-  loadExceptionFile,
-  loadExceptions,
-  tellMistakes,
-} from "./exception-folder.ts";
+import { loadExceptionFile, loadExceptions, tellMistakes } from "./exception-folder.ts";
 import {
   addConditionOptions,
   type ConditionOptions,
@@ -24,6 +18,7 @@ import {
   rulesGiven,
 } from "./exception-options.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
+import { type KnownRules, knownRules } from "./known-rules.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 import { storedAlert } from "./stored-alert.ts";
 
@@ -62,7 +57,7 @@ Exit code 0: one would have held it back. 1: none. 2: what was given is refused.
 function testAlert(id: string, options: Options): void {
   endWhenReaderLeaves(process.stdout);
   const config = readSettings(options);
-  const rules = knownRules(config);
+  const rules = knownRules(config.rules.directories);
   using store = openStoreToRead(config.state.directory);
   const alert = JSON.parse(storedAlert(store, id)) as AlertDocument;
   const isOver = rules.get(alert.rule.id)?.on === "outcome";

@@ -1,26 +1,24 @@
-/** What the rules are called whose terms a state has. A rule can be gone from its folder, and its terms still be there. */
+/** What commands need to know of rules. One can be gone from its folder, and its terms and exceptions still be there. */
 import { KinwatchError } from "../errors.ts";
 import { printable } from "../printable.ts";
 import { newParentRule } from "../rules/new-parent.ts";
+import type { Rule } from "../rules/rule.ts";
 import { kinwatch } from "./checkout.ts";
 import { loadRules } from "./rule-folders.ts";
 
-export interface KnownRule {
-  readonly id: string;
-  readonly name: string;
-  readonly version: string;
+export interface KnownRule extends Pick<Rule, "id" | "name" | "version" | "on"> {
   readonly historyMs: number; // Infinity: for ever
 }
 
 export type KnownRules = ReadonlyMap<string, KnownRule>;
 
-/** By id: the built-in rules, and those of the folders that load. */
+/** By id: the built-in rules, and those of the folders that load, disabled ones too. */
 export function knownRules(directories: readonly string[]): KnownRules {
   const { rules } = loadRules(directories);
-  const all = [{ ...newParentRule, newTerms: { historyMs: Number.POSITIVE_INFINITY } }, ...rules];
-  return new Map(
-    all.map(({ id, name, version, newTerms: { historyMs } }) => [id, { id, name, version, historyMs }]),
-  );
+  const { id, name, version } = newParentRule;
+  const inCode: KnownRule = { id, name, version, on: "installation", historyMs: Number.POSITIVE_INFINITY };
+  const all = [inCode, ...rules.map((rule) => ({ ...rule, historyMs: rule.newTerms.historyMs }))];
+  return new Map(all.map((rule) => [rule.id, rule]));
 }
 
 /**

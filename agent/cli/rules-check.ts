@@ -2,11 +2,18 @@
 import { Command } from "commander";
 import { printable } from "../printable.ts";
 import type { Rule } from "../rules/rule.ts";
-import { type RuleSet, readRules } from "../rules/rule-file.ts";
+import type { RuleSet } from "../rules/rule-file.ts";
 import type { RuleRemark } from "../rules/rule-mistakes.ts";
 import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, type Format, textFirst } from "./format.ts";
-import { builtInRules, type FoundRules, findConfigured, findRules, isSameFile } from "./rule-folders.ts";
+import {
+  builtInRules,
+  type FoundRules,
+  findConfigured,
+  findRules,
+  isSameFile,
+  readFound,
+} from "./rule-folders.ts";
 import { configOption, readSettings, type SettingsOptions } from "./settings.ts";
 
 interface Options extends SettingsOptions {
@@ -44,14 +51,10 @@ Exit code 0: all load. 1: a file is refused.`,
 }
 
 /** What becomes of files that stand beside the built-in rules. */
-export function checkRules({ files, mistakes }: FoundRules): RuleSet {
-  const others = builtInRules().filter((rule) => !files.some((file) => isSameFile(file, rule)));
-  const set = readRules([...others, ...files]);
-  return {
-    ...set,
-    rules: set.rules.filter(({ source }) => !source.builtIn),
-    mistakes: [...mistakes, ...set.mistakes],
-  };
+export function checkRules(found: FoundRules): RuleSet {
+  const others = builtInRules().filter((rule) => !found.files.some((file) => isSameFile(file, rule)));
+  const set = readFound(found, others);
+  return { ...set, rules: set.rules.filter(({ source }) => !source.builtIn) };
 }
 
 function check(paths: readonly string[], options: Options): void {

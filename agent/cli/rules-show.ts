@@ -2,7 +2,6 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { Command } from "commander";
-import { KinwatchError } from "../errors.ts";
 import { textOptions } from "../outputs/terminal.ts";
 import { fit, textWidth } from "../outputs/text-width.ts";
 import { printable } from "../printable.ts";
@@ -13,6 +12,7 @@ import { unheeded } from "./active-rules.ts";
 import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption, textFirst } from "./format.ts";
 import { markdownText } from "./markdown-text.ts";
+import { oneOfId } from "./one-of-id.ts";
 import { findFile, loadRules } from "./rule-folders.ts";
 import { checkRules, remarkLine } from "./rules-check.ts";
 import { configOption, readSettings, type SettingsOptions } from "./settings.ts";
@@ -92,25 +92,15 @@ function list(options: Options): void {
 
 function show(what: string, options: Options): void {
   endWhenReaderLeaves(process.stdout);
-  const rule = /\/|\.toml$/.test(what) ? ruleInFile(what) : ruleOfId(what, options);
+  const rule = /\/|\.toml$/.test(what)
+    ? ruleInFile(what)
+    : oneOfId(allRules(options).rules, what, { kind: "rule", code: "KW_RULE_UNKNOWN" });
   if (rule === undefined) return;
   const { width, colour } = textOptions(process.stdout);
   process.stdout.write(
     options.format === "pretty"
       ? markdownText(rule.page(), { width: Math.min(width, WIDTH_MAX), colour })
       : `${JSON.stringify(rule.document)}\n`,
-  );
-}
-
-function ruleOfId(id: string, options: Options): Listed {
-  const { rules } = allRules(options);
-  const found = rules.filter((rule) => rule.id.startsWith(id));
-  const rule = rules.find((one) => one.id === id) ?? (found.length === 1 ? found[0] : undefined);
-  if (rule !== undefined) return rule;
-  throw new KinwatchError(
-    "KW_RULE_UNKNOWN",
-    `${found.length === 0 ? "No rule has" : "More than one rule has"} an id that begins with ${printable(id, 100)}`,
-    `See ${kinwatch} rules list`,
   );
 }
 

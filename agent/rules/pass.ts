@@ -64,7 +64,6 @@ export type Step =
   | { readonly kind: "settled"; readonly installation: Installation }
   | { readonly kind: "executed"; readonly image: ProcessImage; readonly ancestors: readonly ProcessImage[] };
 
-/** From observations to installations. Knows nothing of what is new, and touches nothing but what it was handed. */
 export class Pass {
   readonly #counters: Counters;
   readonly #builder: EventBuilder;
