@@ -1,12 +1,12 @@
 /**
  * Which programs a query can match at all, so that a rule costs nothing for the rest. Found out by asking the query of a name, or
- * of a path, alone: a condition on process.name answers yes or no, most others "maybe", and `and`, `or` and `not` make of these what
- * Kleene's logic does. A query is ruled out only by a plain no.
+ * of a path, alone (kql-maybe.ts): a condition on process.name answers yes or no, most others "maybe".
  *
  * It relies on this of every event: it has one process.name or none, and that is the base name of its process.executable;
  * one is there when the other is.
  */
 import { baseName } from "../events/audit-exec.ts";
+import { compileMaybe, type Question } from "./kql-maybe.ts";
 import { type KqlLeaf, type KqlNode, leavesOf } from "./kql-tree.ts";
 import { compileValue } from "./kql-value.ts";
 
@@ -24,8 +24,6 @@ const CONSTANTS_MAX = 1_000;
 const liked = Symbol("a name that lets as much match as any can");
 const disliked = Symbol("a name that lets as little match as any can");
 type Name = string | undefined | typeof liked | typeof disliked | Program;
-type Answer = boolean | "maybe";
-type Question = (name: Name) => Answer;
 
 interface Program {
   readonly name: string | undefined; // of "/", say
@@ -33,7 +31,7 @@ interface Program {
 }
 
 export function nameFilter(tree: KqlNode): NameFilter {
-  const question = questionOf(tree, true);
+  const question = compileMaybe(tree, questionOfLeaf);
   const admits = (name: Name): boolean => question(name) !== false;
   const admitsProgram = (executable: string | undefined): boolean =>
     admits(executable === undefined ? undefined : { name: baseName(executable) || undefined, executable });
@@ -48,40 +46,7 @@ export function nameFilter(tree: KqlNode): NameFilter {
   };
 }
 
-/** @param wanted it counts for the query when the answer is yes; false below an odd number of `not` */
-function questionOf(node: KqlNode, wanted: boolean): Question {
-  switch (node.kind) {
-    case "not":
-      return not(questionOf(node.operand, !wanted));
-    case "and":
-      return allOf(node.operands.map((operand) => questionOf(operand, wanted)));
-    case "or":
-      return not(allOf(node.operands.map((operand) => not(questionOf(operand, wanted)))));
-    default:
-      return questionOfLeaf(node, wanted);
-  }
-}
-
-function not(question: Question): Question {
-  return (name) => {
-    const answer = question(name);
-    return answer === "maybe" ? answer : !answer;
-  };
-}
-
-function allOf(questions: readonly Question[]): Question {
-  return (name) => {
-    let result: Answer = true;
-    for (const question of questions) {
-      const answer = question(name);
-      if (answer === false) return false;
-      if (answer === "maybe") result = answer;
-    }
-    return result;
-  };
-}
-
-function questionOfLeaf(leaf: KqlLeaf, wanted: boolean): Question {
+function questionOfLeaf(leaf: KqlLeaf, wanted: boolean): Question<Name> {
   const isName = leaf.field.text === "process.name";
   if (!isName && leaf.field.text !== "process.executable") return () => "maybe";
   const yes = isName || "maybe"; // a path has more to satisfy than its last part

@@ -1,13 +1,12 @@
 /**
  * Which kinds of events a query can match at all, by what is the same in all events of a kind: one for event.action "fork" would
- * load, and then never match. As in kql-prefilter.ts a condition on anything else is a "maybe".
+ * load, and then never match. A condition on anything else is a "maybe" (kql-maybe.ts).
  */
 import { constants, type SubjectKind } from "./event-fields.ts";
-import type { KqlNode } from "./kql-tree.ts";
+import { compileMaybe, type Question } from "./kql-maybe.ts";
+import type { KqlLeaf, KqlNode } from "./kql-tree.ts";
 import { compileValue } from "./kql-value.ts";
 import type { Subject } from "./rule.ts";
-
-type Answer = boolean | "maybe";
 
 const kinds: Readonly<Record<Subject, readonly SubjectKind[]>> = {
   process: ["exec", "uid_change"],
@@ -17,24 +16,16 @@ const kinds: Readonly<Record<Subject, readonly SubjectKind[]>> = {
 
 /** @returns those that the rule has to be asked about; none when there are no such events */
 export function subjectsOf(tree: KqlNode, on: Subject): readonly SubjectKind[] {
-  return kinds[on].filter((kind) => answer(tree, constants[kind]) !== false);
+  const question = compileMaybe(tree, questionOfLeaf);
+  return kinds[on].filter((kind) => question(constants[kind]) !== false);
 }
 
-function answer(node: KqlNode, known: Readonly<Record<string, readonly string[]>>): Answer {
-  switch (node.kind) {
-    case "not": {
-      const opposite = answer(node.operand, known);
-      return opposite === "maybe" ? opposite : !opposite;
-    }
-    case "and":
-    case "or": {
-      const decides = node.kind === "or";
-      const answers = node.operands.map((operand) => answer(operand, known));
-      return answers.includes(decides) ? decides : answers.includes("maybe") ? "maybe" : !decides;
-    }
-    default: {
-      const values = known[node.field.text];
-      return values === undefined ? "maybe" : values.some(compileValue(node, "keyword"));
-    }
-  }
+/** What is the same in all events of a kind, by field. */
+type Known = Readonly<Record<string, readonly string[]>>;
+
+function questionOfLeaf(leaf: KqlLeaf): Question<Known> {
+  return (known) => {
+    const values = known[leaf.field.text]; // of few fields
+    return values === undefined ? "maybe" : values.some(compileValue(leaf, "keyword"));
+  };
 }
