@@ -31,6 +31,13 @@ export const counterNames = [
   "terms_let_go", // pushed out of the full list of what was seen
   "alerts_let_go", // pushed out of the full store, after their delivery
   "outbox_let_go", // not handed over any more: too many waited for an output that refuses
+  "shipments_delivered", // documents that Elasticsearch took, or had taken before
+  "shipments_failure_stored", // of these, such as it put aside in its failure store
+  "shipments_refused", // documents that Elasticsearch will never take as they are: set aside, to be looked at
+  "shipments_failed", // tries to send documents that came to nothing or not to all; they are kept and tried again
+  "shipments_alerts_let_go", // pushed out of the full outbox of Elasticsearch
+  "shipments_health_let_go", // likewise
+  "shipments_events_let_go", // likewise
   "log_lines_let_go", // lines of kinwatch's own log that standard error did not take
 ] as const;
 export type CounterName = (typeof counterNames)[number];

@@ -4,7 +4,7 @@ import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqli
 import { type ErrorCode, KinwatchError, systemCode } from "../errors.ts";
 
 export type Row = Readonly<Record<string, SQLOutputValue>>;
-type Value = string | number;
+type Value = string | number | Uint8Array;
 
 const remedies = {
   KW_STATE_CORRUPT:

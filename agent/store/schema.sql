@@ -46,3 +46,40 @@ CREATE TABLE outbox (
   alert TEXT NOT NULL REFERENCES alerts (id) ON DELETE CASCADE,
   UNIQUE (alert, output, stage)
 ) STRICT;
+
+-- Documents that Elasticsearch has not taken yet. A row goes when it has. Numbers are never given again (AUTOINCREMENT): one that
+-- is on its way may be let go of, and its number must not mean another when the answer comes.
+CREATE TABLE shipments (
+  sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL, -- of the document there
+  stream TEXT NOT NULL, -- the data stream
+  rank INTEGER NOT NULL, -- 0 alerts, 1 health, 2 events: they go in this order, and are let go of in the other
+  state TEXT NOT NULL CHECK (state IN ('open', 'waiting', 'refused')), -- open: its outcome is awaited
+  bytes INTEGER NOT NULL, -- of this row, about
+  document BLOB NOT NULL, -- JSON, compressed: shipment-document.ts
+  reason TEXT, -- refused: what the server said
+  UNIQUE (id, stream)
+) STRICT;
+CREATE INDEX shipments_next ON shipments (state, rank, sequence);
+CREATE INDEX shipments_oldest ON shipments (rank, sequence);
+
+-- What the rows above sum up to: counting them would read them all.
+CREATE TABLE shipment_totals (
+  rank INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  documents INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  PRIMARY KEY (rank, state)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER shipment_added AFTER INSERT ON shipments BEGIN
+  INSERT INTO shipment_totals VALUES (new.rank, new.state, 1, new.bytes)
+  ON CONFLICT DO UPDATE SET documents = documents + 1, bytes = bytes + excluded.bytes;
+END;
+CREATE TRIGGER shipment_gone AFTER DELETE ON shipments BEGIN
+  UPDATE shipment_totals SET documents = documents - 1, bytes = bytes - old.bytes WHERE rank = old.rank AND state = old.state;
+END;
+CREATE TRIGGER shipment_changed AFTER UPDATE OF state, bytes ON shipments BEGIN
+  UPDATE shipment_totals SET documents = documents - 1, bytes = bytes - old.bytes WHERE rank = old.rank AND state = old.state;
+  INSERT INTO shipment_totals VALUES (new.rank, new.state, 1, new.bytes)
+  ON CONFLICT DO UPDATE SET documents = documents + 1, bytes = bytes + excluded.bytes;
+END;

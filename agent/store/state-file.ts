@@ -17,7 +17,7 @@ import { KinwatchError } from "../errors.ts";
 import { corrupt, Database, stateError } from "./database.ts";
 import { StateLock } from "./state-lock.ts";
 
-const VERSION = 2;
+const VERSION = 3;
 const APPLICATION = 0x6b77_7431; // "kwt1"
 const schema = readFileSync(new URL("schema.sql", import.meta.url), "utf8");
 
@@ -178,21 +178,39 @@ function check(database: Database): void {
   }
 }
 
-/** From version 1, which did not know when a term was seen last, how many alerts a rule raised, nor any exceptions. */
+/**
+ * From version 1, which did not know when a term was seen last, how many alerts a rule raised, nor any exceptions; and from
+ * version 2, which knew of no documents for Elasticsearch.
+ */
 function upgrade(database: Database): void {
-  if (pragma(database, "application_id") !== APPLICATION || pragma(database, "user_version") !== 1) return;
+  if (pragma(database, "application_id") !== APPLICATION) return;
+  const version = pragma(database, "user_version");
+  if (version !== 1 && version !== 2) return;
   using wanted = openStateInMemory().database;
-  const made = (table: string): string =>
-    String(wanted.get("SELECT sql FROM sqlite_schema WHERE name = ?", table)?.["sql"]);
+  const made = (name: string): string =>
+    String(wanted.get("SELECT sql FROM sqlite_schema WHERE name = ?", name)?.["sql"]);
   database.transaction(() => {
-    database.exec("ALTER TABLE terms RENAME TO old_terms");
-    database.exec(`${made("terms")}; ${made("signals")}; ${made("exceptions")}`);
-    database.exec(
-      "INSERT INTO terms SELECT rule, scope, field, value, first_seen_ms, first_seen_ms, learned FROM old_terms",
-    );
-    database.exec(`DROP TABLE old_terms; PRAGMA user_version = ${VERSION}`);
+    if (version === 1) {
+      database.exec("ALTER TABLE terms RENAME TO old_terms");
+      database.exec(`${made("terms")}; ${made("signals")}; ${made("exceptions")}`);
+      database.exec(
+        "INSERT INTO terms SELECT rule, scope, field, value, first_seen_ms, first_seen_ms, learned FROM old_terms",
+      );
+      database.exec("DROP TABLE old_terms");
+    }
+    database.exec(`${shipping.map(made).join("; ")}; PRAGMA user_version = ${VERSION}`);
   });
 }
+
+const shipping = [
+  "shipments",
+  "shipments_next",
+  "shipments_oldest",
+  "shipment_totals",
+  "shipment_added",
+  "shipment_gone",
+  "shipment_changed",
+];
 
 function checkPages(database: Database): void {
   const findings = database.all("PRAGMA quick_check(1)").map((row) => String(Object.values(row)[0]));

@@ -8,12 +8,14 @@ import { join } from "node:path";
 import { KinwatchError } from "../errors.ts";
 import { Database, stateError } from "./database.ts";
 
+const LOCK = "kinwatch.lock";
+
 export class StateLock implements Disposable {
   readonly #database: Database;
 
   /** @throws KW_STATE_LOCKED, which names the process that holds it where /proc tells */
   constructor(directory: string) {
-    const file = join(directory, "kinwatch.lock");
+    const file = join(directory, LOCK);
     try {
       // Whoever may read it may hold a lock on it. Not opened again by ourselves: closing it would end our own lock.
       if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
@@ -26,7 +28,7 @@ export class StateLock implements Disposable {
     } catch (error) {
       this.#database[Symbol.dispose]();
       if (!(error instanceof KinwatchError && error.code === "KW_STATE_LOCKED")) throw error;
-      const holder = holderOf(file);
+      const holder = holderOf(directory);
       throw new KinwatchError(
         "KW_STATE_LOCKED",
         `Another kinwatch${holder === undefined ? "" : `, process ${holder},`} keeps its state in ${directory}`,
@@ -41,10 +43,13 @@ export class StateLock implements Disposable {
   }
 }
 
-/** The lines are "1: POSIX  ADVISORY  WRITE 1234 fe:01:131073 0 EOF"; the device differs on some file systems. proc_locks(5) */
-function holderOf(file: string): string | undefined {
+/**
+ * The pid of the kinwatch that has a state; undefined: none, or nobody can say.
+ * The lines are "1: POSIX  ADVISORY  WRITE 1234 fe:01:131073 0 EOF"; the device differs on some file systems. proc_locks(5)
+ */
+export function holderOf(directory: string): string | undefined {
   try {
-    const { ino } = statSync(file);
+    const { ino } = statSync(join(directory, LOCK));
     return new RegExp(`WRITE (\\d+) [\\da-f]+:[\\da-f]+:${ino} `).exec(
       readFileSync("/proc/locks", "utf8"),
     )?.[1];

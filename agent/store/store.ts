@@ -6,13 +6,22 @@ import type { Counters } from "../counters.ts";
 import type { Term } from "../rules/term.ts";
 import type { LogCursor } from "../sources/source.ts";
 import type { Database, Row } from "./database.ts";
-import { openState, openStateInMemory, openStateToRead, type StateFile } from "./state-file.ts";
+import { Shipments } from "./shipments.ts";
+import {
+  openState,
+  openStateInMemory,
+  openStateToChange,
+  openStateToRead,
+  type StateFile,
+} from "./state-file.ts";
 import type { StateLock } from "./state-lock.ts";
 import { termsMax } from "./stored-terms.ts";
 
 export interface StoreOptions {
   readonly counters: Counters;
   readonly limits?: Partial<Record<keyof typeof limitsByDefault, number>>;
+  /** How much may wait for Elasticsearch. */
+  readonly shipmentBytesMax?: number;
 }
 
 /** Rows. What is over goes, the oldest first, and is counted. */
@@ -57,6 +66,7 @@ export class Store implements Disposable {
   readonly #counters: Counters | undefined;
   readonly #room = new Map<string, number>(); // rows by table that fit at least: counting reads them all
   readonly #limits: Readonly<Record<keyof typeof limitsByDefault, number>>;
+  readonly shipments: Shipments;
   #version: number;
 
   /**
@@ -72,6 +82,8 @@ export class Store implements Disposable {
     this.#counters = options?.counters;
     this.#limits = { ...limitsByDefault, ...options?.limits };
     this.#version = this.#dataVersion();
+    const bytesMax = options?.shipmentBytesMax ?? Number.POSITIVE_INFINITY;
+    this.shipments = new Shipments(this.#database, this.#counters, bytesMax);
   }
 
   transaction<T>(work: () => T): T {
@@ -329,4 +341,9 @@ function signalsOf(row: Row): Signals {
 /** To look at alerts and terms, also while a daemon writes them. */
 export function openStoreToRead(directory: string): Store {
   return new Store(openStateToRead(directory), undefined);
+}
+
+/** To set right what was refused, also while a daemon runs: whole transactions, for the reason that stored-terms.ts gives. */
+export function openStoreToChange(directory: string): Store {
+  return new Store(openStateToChange(directory), undefined);
 }

@@ -93,7 +93,7 @@ const damages: { why: string; code: string; damage: (file: string) => void; toRe
   {
     why: "a newer version",
     code: "KW_STATE_NEWER",
-    damage: (file) => sql(file, "CREATE TABLE news (a); PRAGMA user_version = 3"),
+    damage: (file) => sql(file, "CREATE TABLE news (a); PRAGMA user_version = 4"),
   },
   {
     why: "a folder in its place",
@@ -222,8 +222,28 @@ test("Store: brings a state of version 1 along, which readers leave to the daemo
   using _ = openStoreToRead(directory);
 });
 
+test("Store: brings a state of version 2 along", (t) => {
+  const directory = folder(t);
+  {
+    using store = new Store(directory, { counters: newCounters() });
+    store.setMeta("agent_id", "a");
+  }
+  sql(
+    join(directory, "kinwatch.db"),
+    "DROP TABLE shipments; DROP TABLE shipment_totals; PRAGMA user_version = 2",
+  );
+  assert.throws(() => openStoreToRead(directory), { code: "KW_STATE_OLDER" });
+  using store = new Store(directory, { counters: newCounters() });
+  assert.equal(store.meta("agent_id"), "a");
+  store.shipments.add("events", "logs-kinwatch.events-default", "e", "{}");
+  assert.equal(store.shipments.totals().waiting.documents, 1);
+  using _ = openStoreToRead(directory);
+});
+
 /** What version 1 had instead. */
 const version1 = `
+DROP TABLE shipments;
+DROP TABLE shipment_totals;
 DROP TABLE signals;
 DROP TABLE exceptions;
 CREATE TABLE older AS SELECT rule, scope, field, value, first_seen_ms, learned FROM terms;
