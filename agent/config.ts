@@ -29,6 +29,15 @@ const path = z
   .refine((text) => Buffer.byteLength(text) < 4096 && !text.includes("\0"));
 const pathExpects = "a path (a relative one starts at the folder of the configuration file)";
 
+const optionalPath = z.union([z.literal(""), path]).default("");
+const fileExpects = `${pathExpects}, or "" for none`;
+
+const urlsMax = 16; // nodes of one cluster that take bulk requests
+const outboxMin = 1_048_576;
+const outboxMax = 2 ** 40;
+const timeoutMsMin = 1_000;
+const timeoutMsMax = 600_000;
+
 const disabledMax = 1_000;
 const directoriesMax = 16; // each is read at a start and watched
 const learnFrom = z.string().transform((text, context) => {
@@ -38,6 +47,123 @@ const learnFrom = z.string().transform((text, context) => {
   context.addIssue("no duration");
   return z.NEVER;
 });
+
+const timeout = z.string().transform((text, context) => {
+  const ms = parseDuration(text) ?? 0;
+  if (ms >= timeoutMsMin && ms <= timeoutMsMax) return ms;
+  context.addIssue("no duration");
+  return z.NEVER;
+});
+
+/** What is written in it would be in every message that names the server; a key has a place of its own. */
+function isServerUrl(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) return false;
+  return url.username === "" && url.password === "" && url.search === "" && url.hash === "";
+}
+
+/** Only this host itself listens there: RFC 6761, section 6.3, and RFC 1122, section 3.2.1.3. */
+function isLoopback(url: string): boolean {
+  const name = URL.parse(url)?.hostname ?? "";
+  return name === "localhost" || name === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(name);
+}
+
+const elasticsearch = z
+  .strictObject({
+    enabled: key(z.boolean().default(false), {
+      expects: "true or false",
+      unit: undefined,
+      purpose: "Send alerts, installations and the state of kinwatch to Elasticsearch.",
+      reason: "it needs a server and a key",
+    }),
+    urls: key(
+      z.array(z.string().refine(isServerUrl)).min(1).max(urlsMax).default(["https://localhost:9200"]),
+      {
+        expects: `a list of 1 to ${urlsMax} addresses such as "https://es.example.org:9200" without a user in them; http:// only for this host itself, or with allow_plain_http`,
+        unit: undefined,
+        purpose: "The nodes of one cluster. Another one is tried where one does not answer.",
+        reason: "it is where a server listens that was started on this host for a trial",
+      },
+    ),
+    allow_plain_http: key(z.boolean().default(false), {
+      expects: "true or false",
+      unit: undefined,
+      purpose: "Allow http:// to other hosts: the key and all documents can be read on the way.",
+      reason: "the key would be anybody's",
+    }),
+    namespace: key(
+      z
+        .string()
+        .regex(/^[^A-Z\\/*?"<>| ,#:-]{1,100}$/)
+        .default("default"),
+      {
+        expects:
+          "1 to 100 characters that a data stream's name may have: small letters, digits, _ and such, no -",
+        unit: undefined,
+        purpose: "The last part of the names of the data streams, such as logs-kinwatch.alerts-default.",
+        reason: "it is Elastic's own default",
+      },
+    ),
+    api_key_file: key(path.default("/etc/kinwatch/api_key"), {
+      expects: pathExpects,
+      unit: undefined,
+      purpose:
+        "The file of the API key, encoded or as id:key, which only its owner may read. The systemd credential api_key goes before it.",
+      reason: "it is beside the configuration of an installed kinwatch",
+    }),
+    ca_file: key(optionalPath, {
+      expects: fileExpects,
+      unit: undefined,
+      purpose:
+        "The certificates (PEM) of the authorities that may sign the server's, in place of the host's own.",
+      reason: "those that Node.js brings along are trusted",
+    }),
+    ca_trusted_fingerprint: key(
+      z
+        .string()
+        .regex(/^(?:[\da-f]{2}(?::?[\da-f]{2}){31})?$/i)
+        .default(""),
+      {
+        expects: 'the SHA-256 of a certificate, 64 hexadecimal digits with or without colons, or "" for none',
+        unit: undefined,
+        purpose: "Trust the authority in the server's chain whose certificate has this fingerprint.",
+        reason:
+          "Elasticsearch prints one when it first starts; other servers have a ca_file or a public authority",
+      },
+    ),
+    client_certificate_file: key(optionalPath, {
+      expects: fileExpects,
+      unit: undefined,
+      purpose: "The certificate (PEM) to show to a server or proxy that asks for one.",
+      reason: "the API key says who we are",
+    }),
+    client_key_file: key(optionalPath, {
+      expects: `${fileExpects}; with client_certificate_file or not at all`,
+      unit: undefined,
+      purpose: "The key of that certificate (PEM, without a pass phrase), which only its owner may read.",
+      reason: "as above",
+    }),
+    timeout: key(timeout.prefault("60s"), {
+      expects: 'a duration from "1s" to "10m"',
+      unit: undefined,
+      purpose: "How long an answer may take before the same is asked again.",
+      reason: "a busy server takes its time, and asking again only adds to it",
+    }),
+    outbox_bytes_max: key(z.int().min(outboxMin).max(outboxMax).default(1_073_741_824), {
+      expects: `a whole number from ${outboxMin} to ${outboxMax}`,
+      unit: "bytes",
+      purpose:
+        "How much may wait for the server. What is over goes, the oldest first: of installations, then of health, of alerts last; each is counted.",
+      reason: "a day of ten documents a second fits, as they are kept compressed",
+    }),
+  })
+  .superRefine(({ urls, allow_plain_http, client_certificate_file, client_key_file }, context) => {
+    const isPlain = (url: string): boolean => url.startsWith("http:") && !isLoopback(url);
+    if (!allow_plain_http && urls.some(isPlain))
+      context.addIssue({ code: "custom", path: ["urls"], message: "plain http" });
+    if ((client_certificate_file === "") !== (client_key_file === ""))
+      context.addIssue({ code: "custom", path: ["client_key_file"], message: "one without the other" });
+  });
 
 const schema = z.strictObject({
   source: z
@@ -151,12 +277,14 @@ const schema = z.strictObject({
           }),
         })
         .prefault({}),
+      elasticsearch: elasticsearch.prefault({}),
     })
     .prefault({}),
 });
 
 export type Config = z.output<typeof schema>;
 export type LearnFrom = Config["learn"]["from"];
+export type ElasticsearchConfig = Config["output"]["elasticsearch"];
 
 /** Every key, in the order of the file. */
 export const configKeys: readonly Key[] = keysOf(schema);
@@ -176,6 +304,9 @@ export function loadConfig(file: string | undefined): Config {
   config.state.directory = resolve(folder, config.state.directory);
   config.rules.directories = config.rules.directories.map((directory) => resolve(folder, directory));
   config.exceptions.directory = resolve(folder, config.exceptions.directory);
+  const { elasticsearch } = config.output;
+  for (const name of ["api_key_file", "ca_file", "client_certificate_file", "client_key_file"] as const)
+    if (elasticsearch[name] !== "") elasticsearch[name] = resolve(folder, elasticsearch[name]);
   return config;
 }
 

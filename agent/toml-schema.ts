@@ -40,6 +40,7 @@ export interface TomlReading<Data> {
 const depthMax = 16; // of arrays and tables within each other; no key of ours needs more than 3
 const mistakesMax = 100; // more are counted, not told: nobody reads them, and the message goes to a log
 const charsMax = 80; // of a key or value shown
+const passwordInUrl = /\/\/[^/\s]*@/g;
 
 /** All keys that have facts, in the order of the schema; what is below an array is listed without its indices. */
 export function keysOf(schema: z.ZodObject, above: TomlPath = []): Key[] {
@@ -47,7 +48,8 @@ export function keysOf(schema: z.ZodObject, above: TomlPath = []): Key[] {
     const path = [...above, name];
     const facts = keyFacts.get(field);
     const inner = unwrapped(field);
-    const value = field instanceof z.ZodDefault ? field.def.defaultValue : undefined;
+    const hasDefault = field instanceof z.ZodDefault || field instanceof z.ZodPrefault; // of what is read, of what is written
+    const value = hasDefault ? field.def.defaultValue : undefined;
     return [
       ...(facts === undefined ? [] : [{ path, default: value, ...facts }]),
       ...(inner instanceof z.ZodObject ? keysOf(inner, path) : []),
@@ -200,7 +202,7 @@ function shownKey(path: TomlPath): string {
 }
 
 function shown(value: unknown): string {
-  if (typeof value === "string") return `"${printable(value, charsMax)}"`;
+  if (typeof value === "string") return `"${printable(value.replace(passwordInUrl, "//…@"), charsMax)}"`;
   if (value instanceof TomlDate) return `the date ${value.toISOString()}`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
   return typeof value === "object" ? "a table" : String(value);

@@ -22,6 +22,7 @@ import { printable } from "./printable.ts";
 
 const linksMax = 40; // as the kernel follows (MAXSYMLINKS in include/linux/namei.h)
 const othersMayWrite = 0o022;
+const othersMayAll = 0o077;
 const sticky = 0o1000;
 
 /** What a file is for: the codes of its refusal, and what its reader can do but put it right. */
@@ -29,6 +30,7 @@ export interface TrustedUse {
   readonly insecure: ErrorCode;
   readonly unreadable: ErrorCode;
   readonly instead: string;
+  readonly isSecret?: boolean; // others may not read it either
 }
 const configuration: TrustedUse = {
   insecure: "KW_CONFIG_INSECURE",
@@ -48,6 +50,7 @@ export function readTrustedFile(path: string, bytesMax: number, use = configurat
     const opened = fstatSync(fd);
     if (!opened.isFile()) throw new Unreadable("not a regular file");
     refuseUntrusted(absolute, opened);
+    if (use.isSecret) refuseReadable(absolute, opened);
     const found = checkWay(absolute);
     if (found.ino !== opened.ino || found.dev !== opened.dev)
       throw new Insecure("it was replaced while it was read", "Find out who writes there, then start again");
@@ -123,8 +126,23 @@ function refuseUntrusted(at: string, stats: Stats): void {
   if (stats.isSymbolicLink()) return; // its mode means nothing
   if (stats.isDirectory() && (stats.mode & sticky) !== 0) return;
   if ((stats.mode & othersMayWrite) === 0) return;
-  const mode = (stats.mode & 0o7777).toString(8).padStart(4, "0");
-  throw new Insecure(`others may write ${where} (mode ${mode})`, `Take that away: chmod go-w ${where}`);
+  throw new Insecure(
+    `others may write ${where} (mode ${modeOf(stats)})`,
+    `Take that away: chmod go-w ${where}`,
+  );
+}
+
+function refuseReadable(at: string, stats: Stats): void {
+  if ((stats.mode & othersMayAll) === 0) return;
+  const where = printable(at, 200);
+  throw new Insecure(
+    `it is a secret, and others may use ${where} (mode ${modeOf(stats)})`,
+    `Take that away: chmod 600 ${where}`,
+  );
+}
+
+function modeOf({ mode }: Stats): string {
+  return (mode & 0o7777).toString(8).padStart(4, "0");
 }
 
 function readAtMost(fd: number, bytesMax: number): Buffer {
@@ -151,7 +169,7 @@ class Insecure extends Error {
 function refusal(path: string, cause: unknown, use: TrustedUse): KinwatchError {
   const name = printable(path, 200);
   if (cause instanceof Insecure) {
-    const what = `Refusing ${name}, which others could change: ${cause.message}`;
+    const what = `Refusing ${name}${use.isSecret ? "" : ", which others could change"}: ${cause.message}`;
     return new KinwatchError(use.insecure, what, cause.remedy);
   }
   const reason = cause instanceof Unreadable ? cause.message : systemCode(cause);

@@ -33,7 +33,23 @@ test("defaultConfig: works without a file", () => {
     rules: { disabled: ["0594c2cd-d829-4510-afb3-5657014b9653"], directories: ["/etc/kinwatch/rules.d"] },
     exceptions: { directory: "/etc/kinwatch/exceptions.d" },
     lineage: { processes_max: 32_768 },
-    output: { journald: { enabled: true }, stdout: { enabled: false, format: "pretty" } },
+    output: {
+      journald: { enabled: true },
+      stdout: { enabled: false, format: "pretty" },
+      elasticsearch: {
+        enabled: false,
+        urls: ["https://localhost:9200"],
+        allow_plain_http: false,
+        namespace: "default",
+        api_key_file: "/etc/kinwatch/api_key",
+        ca_file: "",
+        ca_trusted_fingerprint: "",
+        client_certificate_file: "",
+        client_key_file: "",
+        timeout: 60_000,
+        outbox_bytes_max: 1_073_741_824,
+      },
+    },
   } satisfies Config);
   assert.deepEqual(loadConfig(undefined), defaultConfig);
 });
@@ -82,6 +98,18 @@ const accepted: { why: string; toml: string; want: (config: Config) => unknown; 
     is: 64,
   },
   {
+    why: "plain http to this host itself",
+    toml: 'output.elasticsearch.urls = ["http://localhost:9200", "http://127.0.0.9:9200", "http://[::1]:9200/es"]',
+    want: ({ output }) => output.elasticsearch.urls.length,
+    is: 3,
+  },
+  {
+    why: "plain http to others, where that was asked for",
+    toml: 'output.elasticsearch = { urls = ["http://es:9200"], allow_plain_http = true, timeout = "2m" }',
+    want: ({ output }) => [output.elasticsearch.urls, output.elasticsearch.timeout],
+    is: [["http://es:9200"], 120_000],
+  },
+  {
     why: "an absolute path stays",
     toml: 'source.audit_log = "/a/../b"',
     want: ({ source }) => source.audit_log,
@@ -128,10 +156,40 @@ const refused: { why: string; toml: string | Buffer; at: string; want: RegExp }[
     want: /zzz: no such key; the keys are listed in docs\/configuration\.md/,
   },
   {
-    why: "a key of Elasticsearch, which is not there yet",
-    toml: "[output.elasticsearch]\nenabled = true",
+    why: "plain http to another host, which would tell it the key",
+    toml: '[output.elasticsearch]\nurls = ["https://a:9200", "http://127.0.0.1.example.org:9200"]',
+    at: "2:1",
+    want: /output\.elasticsearch\.urls: expected .* with allow_plain_http, came an array of 2/,
+  },
+  {
+    why: "a password in an address, without telling it",
+    toml: '[output.elasticsearch]\nurls = ["https://elastic:secret@es.example.org:9200"]',
+    at: "2:9",
+    want: /urls\.0: expected .* without a user in them; .*came "https:\/\/…@es\.example\.org:9200"/,
+  },
+  {
+    why: "an address that is none",
+    toml: 'output.elasticsearch.urls = ["localhost:9200"]',
+    at: "1:30",
+    want: /urls\.0: expected a list of 1 to 16 addresses/,
+  },
+  {
+    why: "a client certificate without its key",
+    toml: '[output.elasticsearch]\nclient_certificate_file = "a.crt"',
     at: "1:9",
-    want: /output\.elasticsearch: no such key/,
+    want: /client_key_file: missing; expected .* with client_certificate_file or not at all/,
+  },
+  {
+    why: "a name that no data stream may have",
+    toml: 'output.elasticsearch.namespace = "eu-west"',
+    at: "1:22",
+    want: /namespace: expected 1 to 100 characters/,
+  },
+  {
+    why: "half a fingerprint",
+    toml: 'output.elasticsearch.ca_trusted_fingerprint = "AB:CD"',
+    at: "1:22",
+    want: /ca_trusted_fingerprint: expected the SHA-256 of a certificate/,
   },
   {
     why: "a source that is not there yet",
