@@ -1,0 +1,47 @@
+/**
+ * The API key, and who else may know it: nobody. It is read from a systemd credential or a file that only its owner can read,
+ * each time a connection is made, so that a new key needs no restart; it is in no message, no argument and no environment.
+ * systemd.exec(5), LoadCredential.
+ */
+import { join } from "node:path";
+import { KinwatchError } from "../errors.ts";
+import { isMissing, readTrustedFile, type TrustedUse } from "../trusted-file.ts";
+
+const bytesMax = 4_096; // one is some 60
+const secret: TrustedUse = {
+  insecure: "KW_ELASTICSEARCH_KEY_INSECURE",
+  unreadable: "KW_ELASTICSEARCH_KEY_UNREADABLE",
+  instead: ": put the API key there, or give it to the unit as the systemd credential api_key",
+  isSecret: true,
+};
+
+/**
+ * @param file where the key is, unless systemd hands it over
+ * @returns the value of the header Authorization
+ * @throws KW_ELASTICSEARCH_KEY_UNREADABLE, KW_ELASTICSEARCH_KEY_INSECURE, KW_ELASTICSEARCH_KEY_INVALID
+ */
+export function readApiKey(file: string, credentials = process.env["CREDENTIALS_DIRECTORY"]): string {
+  const credential = credentials === undefined ? undefined : join(credentials, "api_key");
+  // systemd shows a credential to nobody but the unit's user, by an access list that its mode does not tell.
+  const isCredential = credential !== undefined && !isMissing(credential);
+  const path = isCredential ? credential : file;
+  const bytes = readTrustedFile(path, bytesMax, isCredential ? { ...secret, isSecret: false } : secret);
+  const text = bytes.toString("utf8").trim();
+  const encoded = text.includes(":") ? Buffer.from(text).toString("base64") : text;
+  if (!isKey(encoded)) throw invalid(path);
+  return `ApiKey ${encoded}`;
+}
+
+/** id and key, neither with blanks. elastic.co/docs/api/doc/elasticsearch/operation/operation-security-create-api-key */
+function isKey(encoded: string): boolean {
+  const isBase64 = /^[\w+/-]+={0,2}$/.test(encoded);
+  return isBase64 && /^[!-9;-~]+:[!-9;-~]+$/.test(Buffer.from(encoded, "base64").toString("latin1"));
+}
+
+function invalid(path: string): KinwatchError {
+  return new KinwatchError(
+    "KW_ELASTICSEARCH_KEY_INVALID",
+    `${path} holds no API key of Elasticsearch`,
+    'Write one line into it: "encoded" from the answer that made the key, or its "id" and "api_key" with a colon between',
+  );
+}

@@ -1,0 +1,122 @@
+/**
+ * One node of the server: a pool of connections, directly or by the proxy that the environment names (HTTPS_PROXY, NO_PROXY),
+ * and what went wrong with it as an error that says what to do.
+ */
+import { getProxyForUrl } from "proxy-from-env";
+import { Agent, type Dispatcher, ProxyAgent } from "undici";
+import { KinwatchError, systemCode } from "../errors.ts";
+import { printable } from "../printable.ts";
+import { authorityOf, type TlsOptions } from "./elasticsearch-trust.ts";
+
+export interface Question {
+  readonly method: "GET" | "PUT" | "POST" | "DELETE" | "HEAD";
+  readonly path: string; // below the address, with its query
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Buffer;
+}
+
+export interface NodeOptions {
+  readonly tls: TlsOptions;
+  readonly fingerprint: string; // "": none
+  readonly timeoutMs: number; // for the answer to begin, and between two parts of it
+}
+
+const connectMs = 10_000;
+const answerMax = 16 * 1_048_576; // bytes: that of a bulk request is some 100 a document
+const untrusted =
+  /^(?:CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|ERR_TLS_CERT_ALTNAME|INVALID_CA|PATH_LENGTH_)/;
+
+export class ElasticsearchNode {
+  readonly url: URL;
+  readonly #options: NodeOptions;
+  #dispatcher: Promise<Dispatcher> | undefined;
+
+  constructor(url: string, options: NodeOptions) {
+    this.url = new URL(url);
+    this.#options = options;
+  }
+
+  /** @throws KW_ELASTICSEARCH_UNREACHABLE, KW_ELASTICSEARCH_UNTRUSTED, KW_ELASTICSEARCH_ANSWER_INVALID */
+  async ask({ method, path, headers, body }: Question, signal?: AbortSignal): Promise<Answer> {
+    const { timeoutMs } = this.#options;
+    try {
+      this.#dispatcher ??= this.#open();
+      const dispatcher = await this.#dispatcher;
+      const answer = await dispatcher.request({
+        origin: this.url.origin,
+        path: `${this.url.pathname.replace(/\/$/, "")}${path}`,
+        method,
+        headers: headers ?? {},
+        body: body ?? null,
+        headersTimeout: timeoutMs,
+        bodyTimeout: timeoutMs,
+        signal: signal ?? null,
+      });
+      return { status: answer.statusCode, headers: answer.headers, body: await whole(answer.body, this.url) };
+    } catch (error) {
+      await this.close(); // a certificate may have been renewed, an address may be another's by now
+      throw errorOf(this.url, error);
+    }
+  }
+
+  async close(): Promise<void> {
+    const dispatcher = await this.#dispatcher?.catch(() => undefined);
+    this.#dispatcher = undefined;
+    await dispatcher?.destroy();
+  }
+
+  async #open(): Promise<Dispatcher> {
+    const { tls, fingerprint } = this.#options;
+    const proxy = getProxyForUrl(this.url.href);
+    const isPinned = fingerprint !== "" && this.url.protocol === "https:";
+    const ca = isPinned ? { ca: await authorityOf(this.url, fingerprint, proxy) } : {};
+    // An authority that is known by its fingerprint may be one below the root: openssl-verification-options(1), -partial_chain
+    const trust = { ...tls, ...ca, ...(isPinned ? { allowPartialTrustChain: true } : {}) };
+    if (proxy === "") return new Agent({ connect: { ...trust, timeout: connectMs } });
+    const secure = { ...trust, timeout: connectMs };
+    return new ProxyAgent({ uri: proxy, requestTls: secure, connect: { timeout: connectMs } });
+  }
+}
+
+async function whole(body: AsyncIterable<Buffer>, url: URL): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const part of body) {
+    length += part.length;
+    if (length > answerMax) {
+      throw new KinwatchError(
+        "KW_ELASTICSEARCH_ANSWER_INVALID",
+        `The answer of ${url.origin} is longer than ${answerMax} bytes`,
+        "See whether Elasticsearch answers there",
+      );
+    }
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+function errorOf(url: URL, error: unknown): KinwatchError {
+  if (error instanceof KinwatchError) return error;
+  const code = systemCode(error);
+  const reason = printable(error instanceof Error && error.message !== "" ? error.message : code, 300);
+  if (untrusted.test(code)) {
+    return new KinwatchError(
+      "KW_ELASTICSEARCH_UNTRUSTED",
+      `The certificate of ${url.origin} is not trusted: ${reason}`,
+      "Set output.elasticsearch.ca_file or ca_trusted_fingerprint to the authority that signed it; its name must be in it, and its time not over",
+      { cause: error },
+    );
+  }
+  return new KinwatchError(
+    "KW_ELASTICSEARCH_UNREACHABLE",
+    `${url.origin} does not answer: ${reason}`,
+    "See whether the server runs and can be reached from here, and whether output.elasticsearch.urls names it",
+    { cause: error },
+  );
+}
