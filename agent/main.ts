@@ -7,11 +7,15 @@
  * alert leaves for its outputs only after it. A crash repeats an alert with the same id, it never loses one.
  */
 import type { AgentDocument, HostDocument } from "./alert/alert-document.ts";
+import { Dispatch } from "./alert/dispatch.ts";
+import type { HealthDocument } from "./alert/ecs-health.ts";
 import { Judge } from "./alert/judge.ts";
+import { Pulse, type Usage } from "./alert/pulse.ts";
 import { Baseline, type Learn } from "./baseline/baseline.ts";
 import { newCounters } from "./counters.ts";
 import { KinwatchError } from "./errors.ts";
 import type { Delivery } from "./outputs/delivery.ts";
+import type { Shipping } from "./outputs/shipping.ts";
 import { type Knowledge, Pass, type PassOptions, type Step } from "./rules/pass.ts";
 import type { Rule } from "./rules/rule.ts";
 import { RuleEngine } from "./rules/rule-engine.ts";
@@ -28,6 +32,12 @@ export interface FlowOptions extends Omit<PassOptions, "rules"> {
   readonly renewed: (newcomers: readonly Rule[], taught: boolean) => void;
   readonly store: Store;
   readonly delivery: Delivery;
+  /** To Elasticsearch; undefined: it is not wanted. */
+  readonly shipping: Shipping | undefined;
+  /** The last part of its data streams' names. */
+  readonly namespace: string;
+  /** What we cost. */
+  readonly usage: () => Usage;
   readonly learn: Learn;
   /** The moment of the start; undefined: stored logs are read, and all is judged by their own time. */
   readonly startMs: number | undefined;
@@ -46,7 +56,9 @@ const COMMIT_MS = 1_000; // how much reading a kill repeats; what is decided is 
 
 /** Ends when the source ends: stored logs are read, or its stop signal came. What was decided is on disk then. */
 export async function watch(options: FlowOptions): Promise<void> {
-  const { source, store, delivery, counters, startMs } = options;
+  const { source, store, delivery, shipping, counters, startMs, namespace } = options;
+  const dispatch = shipping && new Dispatch(store.shipments);
+  const pulse = new Pulse({ ...options, source: source.name });
   const pass = new Pass({ ...options, rules: options.rules() });
   const baseline = new Baseline(store);
   const judge = new Judge({
@@ -54,6 +66,7 @@ export async function watch(options: FlowOptions): Promise<void> {
     baseline,
     isLog: source.name === "audit-log",
     outputs: delivery.takers,
+    dispatch,
     rules: pass.rules.rules,
     nowMs: () => (startMs === undefined ? undefined : Date.now()),
   });
@@ -61,16 +74,20 @@ export async function watch(options: FlowOptions): Promise<void> {
   let committedAtMs = performance.now();
   let read: LogPosition | undefined; // behind what the pass was given last
   let behind = true;
+  let caughtUpAtMs = performance.now();
   let samples = 0;
   let seen = false; // what was read last lies before the stored position: stopped there, that one holds
 
   function commit(steps: readonly Step[], seen: boolean, nowMs: number): void {
     let reached = committed;
+    const wallMs = Date.now();
+    const isPulse = dispatch !== undefined && startMs !== undefined && pulse.isDue(wallMs);
     store.transaction(() => {
       for (const step of steps) judge.judge(step);
       judge.summarise(nowMs);
       baseline.write();
       judge.writeHits();
+      if (isPulse) dispatch?.health(health(wallMs));
       if (startMs !== undefined && !seen) baseline.reach(pass.timeMs);
       const position = seen ? undefined : pass.resumePoint();
       if (position === undefined || isSame(position, committed)) return;
@@ -79,9 +96,20 @@ export async function watch(options: FlowOptions): Promise<void> {
       reached = position;
     });
     committed = reached;
+    if (isPulse) pulse.told(wallMs);
     baseline.written(true);
     judge.written(true);
     committedAtMs = performance.now();
+  }
+
+  function health(nowMs: number): HealthDocument {
+    const { waiting, refused } = store.shipments.totals();
+    const part = {
+      rules: pass.rules.rules.length + 1, // the one on new parents is in no file
+      lag_ms: Math.round(performance.now() - caughtUpAtMs),
+      outbox: { waiting: waiting.documents, bytes: waiting.bytes, set_aside: refused.documents },
+    };
+    return pulse.document(part, { host: options.knowledge.host(), agent: options.agent, namespace, nowMs });
   }
 
   /** What was read is kept until it is on disk: /proc would not tell it again. */
@@ -153,9 +181,11 @@ export async function watch(options: FlowOptions): Promise<void> {
         if (behind && read)
           await persist(() => store.transaction(() => judge.caughtUp(pass.waiting(), nowMs)));
         behind &&= !read;
+        caughtUpAtMs = performance.now();
         options.caughtUp();
       }
       delivery.begin(posted);
+      shipping?.begin(posted);
       if (startMs === undefined) await delivery.finish(); // reading goes at the pace of who reads us
     }
   } catch (error) {
@@ -172,7 +202,10 @@ export async function watch(options: FlowOptions): Promise<void> {
     baseline.endHistory(pass.timeMs);
   }
   delivery.begin(true);
-  await delivery.finish(startMs === undefined ? undefined : FINISH_MS);
+  await Promise.all([
+    delivery.finish(startMs === undefined ? undefined : FINISH_MS),
+    shipping?.finish(FINISH_MS),
+  ]);
   if (broken !== undefined) throw broken;
 }
 

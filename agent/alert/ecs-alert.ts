@@ -151,7 +151,7 @@ function alertDocument(part: AlertPart, context: AlertContext): Omit<AlertDocume
       reason: keyword(part.reason),
       created: context.nowMs === undefined ? timestamp : new Date(context.nowMs).toISOString(),
     },
-    data_stream: { type: "logs", dataset: "kinwatch.alerts", namespace: "default" },
+    data_stream: { type: "logs", dataset: "kinwatch.alerts", namespace: context.namespace ?? "default" },
     kinwatch: {
       ...lineagePart(image, context),
       ...rpmPart(installation?.command),

@@ -28,8 +28,7 @@ export function ecsEvent(image: ProcessImage, context: EventContext): ExecutionD
 
 /** One installation as it begins, while its arguments are whole; of dnf and the like it is all that tells of it. */
 export function ecsInstallation(installation: Installation, context: DocumentContext): ExecutionDocument {
-  const { image, command, timeMs, serial } = installation;
-  const { node, pid } = image.exec;
+  const { image, command, timeMs } = installation;
   const part = pendingPart(installation);
   return {
     ...frame(timeMs, context, {
@@ -37,7 +36,7 @@ export function ecsInstallation(installation: Installation, context: DocumentCon
       type: ["installation", "start"],
       action: "package-installed",
       outcome: part.eventOutcome,
-      id: timedId(timeMs, "package-installed", node, pid, serial),
+      id: installationEventId(installation),
     }),
     ...executionPart(image, context),
     ...(part.package === undefined ? {} : { package: part.package }),
@@ -45,9 +44,13 @@ export function ecsInstallation(installation: Installation, context: DocumentCon
   };
 }
 
+export function installationEventId({ image, timeMs, serial }: Installation): string {
+  return timedId(timeMs, "package-installed", image.exec.node, image.exec.pid, serial);
+}
+
 function frame(
   timeMs: number,
-  { provider, nowMs }: DocumentContext,
+  { provider, nowMs, namespace = "default" }: DocumentContext,
   event: Pick<ExecutionDocument["event"], "category" | "type" | "action" | "outcome" | "id">,
 ): Pick<ExecutionDocument, "@timestamp" | "event" | "data_stream"> {
   return {
@@ -60,6 +63,6 @@ function frame(
       provider,
       created: new Date(nowMs ?? timeMs).toISOString(),
     },
-    data_stream: { type: "logs", dataset: "kinwatch.events", namespace: "default" },
+    data_stream: { type: "logs", dataset: "kinwatch.events", namespace },
   };
 }

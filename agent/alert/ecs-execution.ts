@@ -27,6 +27,7 @@ export const ecsVersion = "9.4.0";
 export interface DocumentContext extends Knowledge {
   readonly host: HostDocument | undefined; // this host; undefined: stored logs, whose records alone name one
   readonly agent: AgentDocument;
+  readonly namespace?: string; // of the data streams; left out: Elastic's default
   readonly provider: string; // the source's name
   readonly nowMs: number | undefined; // undefined: a stored log, decided when it happened
   readonly ancestors: readonly ProcessImage[]; // of the process that executes or installs, its parent first

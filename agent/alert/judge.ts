@@ -10,6 +10,7 @@ import type { Found, Knowledge, Matched, Step } from "../rules/pass.ts";
 import { questionOf, type Rule } from "../rules/rule.ts";
 import type { ExceptionHits, Outputs, Store } from "../store/store.ts";
 import type { AgentDocument, AlertDocument, HostDocument } from "./alert-document.ts";
+import type { Dispatch } from "./dispatch.ts";
 import {
   type AlertContext,
   ecsAlert,
@@ -24,6 +25,8 @@ export interface JudgeOptions {
   readonly baseline: Baseline;
   readonly rules: readonly Rule[];
   readonly outputs: Outputs; // who takes alerts
+  readonly dispatch: Dispatch | undefined; // to Elasticsearch
+  readonly namespace: string; // of its data streams
   readonly learn: Learn;
   readonly isLog: boolean; // what is watched tells of what was before, too
   readonly startMs: number | undefined; // undefined: stored logs, judged by their own time
@@ -106,7 +109,9 @@ export class Judge {
   /** Whether a step needs no transaction of its own: it is not to be judged then. */
   isKnown(step: Step): boolean {
     if (step.kind === "executed") return true;
-    if (step.kind !== "settled" && this.#isExcepted(step)) return true;
+    const isExcepted = step.kind !== "settled" && this.#isExcepted(step);
+    if (step.kind === "found") return isExcepted && (this.#options.dispatch === undefined || step.seen);
+    if (isExcepted) return true;
     if (step.kind !== "matched") return false;
     const { match, timeMs, seen } = step;
     if (seen && this.#known.has(match.rule)) return true;
@@ -118,7 +123,7 @@ export class Judge {
   }
 
   judge(step: Step): void {
-    if (step.kind === "found") this.#judgeInstallation(step);
+    if (step.kind === "found") this.#found(step);
     else if (step.kind === "matched") this.#judgeMatch(step);
     else if (step.kind === "settled") this.#complete(step.installation);
   }
@@ -142,6 +147,7 @@ export class Judge {
     const { store } = this.#options;
     const ids = new Set(waiting.flatMap((installation) => this.#alertIds(installation)));
     for (const id of store.awaiting()) if (!ids.has(id)) this.#completeAlert(id, []);
+    this.#options.dispatch?.caughtUp(waiting);
     this.summarise(nowMs);
     this.remember();
   }
@@ -154,14 +160,14 @@ export class Judge {
   /** Tells of alerts that were held back, in intervals that are over. */
   summarise(nowMs: number, rule?: string): void {
     if (!this.isHolding) return;
-    const { store, outputs } = this.#options;
+    const { store, outputs, dispatch } = this.#options;
     for (const { rule: id, signals } of store.heldSignals(nowMs)) {
       if (rule !== undefined && id !== rule) continue;
       store.setSignals(id, { ...signals, held: 0, sample: [] });
       const first = store.alert(signals.sample[0] ?? "");
       if (first === undefined) continue; // it was let go of, and counted as that
       const summary = summaryAlert(JSON.parse(first) as AlertDocument, { rule: id, ...signals });
-      store.addAlert(summary.event.id, JSON.stringify(summary), outputs, true);
+      if (store.addAlert(summary.event.id, JSON.stringify(summary), outputs, true)) dispatch?.alert(summary);
     }
     this.isHolding = store.heldSignals(Number.POSITIVE_INFINITY).length > 0;
   }
@@ -183,6 +189,12 @@ export class Judge {
     this.#hits.set(exception, { hits: hits + 1, lastMs: Math.max(lastMs, timeMs) });
     this.#options.counters.alerts_excepted += 1;
     return true;
+  }
+
+  #found(found: Found): void {
+    const { installation, seen, exception } = found;
+    if (!seen) this.#options.dispatch?.installation(installation, this.#contextOf(found));
+    if (exception === undefined) this.#judgeInstallation(found);
   }
 
   #judgeInstallation(found: Found): void {
@@ -228,7 +240,7 @@ export class Judge {
     timeMs: number,
     isComplete: boolean,
   ): void {
-    const { store, outputs, counters, startMs } = this.#options;
+    const { store, outputs, dispatch, counters, startMs } = this.#options;
     if (startMs === undefined) {
       if (store.addAlert(alert.event.id, JSON.stringify(alert), outputs, isComplete))
         counters.alerts_raised += 1;
@@ -244,6 +256,7 @@ export class Judge {
     const { id } = alert.event;
     if (signals.raised < maxSignals) {
       if (!store.addAlert(id, JSON.stringify(alert), outputs, isComplete)) return;
+      if (isComplete) dispatch?.alert(alert);
       store.setSignals(rule, { ...signals, raised: signals.raised + 1 });
       counters.alerts_raised += 1;
       return;
@@ -257,15 +270,17 @@ export class Judge {
   }
 
   #complete(installation: Installation): void {
+    this.#options.dispatch?.settled(installation);
     for (const id of this.#alertIds(installation)) this.#completeAlert(id, installation.updates);
   }
 
   #completeAlert(id: string, updates: Installation["updates"]): void {
-    const { store, outputs } = this.#options;
+    const { store, outputs, dispatch } = this.#options;
     const document = store.awaitsOutcome(id);
     if (document === undefined) return; // nothing was new about it, or it was completed before a restart
     const alert = withOutcome(JSON.parse(document) as AlertDocument, updates);
     store.completeAlert(id, JSON.stringify(alert), alert.kinwatch.held ? nobody : outputs);
+    dispatch?.alert(alert);
   }
 
   /** Those that an installation can have, and that await its outcome. */
@@ -280,8 +295,8 @@ export class Judge {
   }
 
   #contextOf({ ancestors, counters }: Found | Matched): AlertContext {
-    const { knowledge, agent, nowMs } = this.#options;
-    return { ...knowledge, host: knowledge.host(), agent, nowMs: nowMs(), ancestors, counters };
+    const { knowledge, agent, namespace, nowMs } = this.#options;
+    return { ...knowledge, host: knowledge.host(), agent, namespace, nowMs: nowMs(), ancestors, counters };
   }
 }
 

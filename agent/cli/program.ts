@@ -18,6 +18,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   baseline: async () => (await import("./baseline.ts")).baselineCommand(),
   rules: async () => (await import("./rules.ts")).rulesCommand(),
   exceptions: async () => (await import("./exceptions.ts")).exceptionsCommand(),
+  status: async () => (await import("./status.ts")).statusCommand(),
+  outbox: async () => (await import("./outbox.ts")).outboxCommand(),
   "explain-command": async () => (await import("./explain-command.ts")).explainCommand(),
 };
 

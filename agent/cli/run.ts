@@ -15,9 +15,11 @@ import { readOnce } from "../lineage/process-details.ts";
 import { type Logger, openLog } from "../log.ts";
 import { watch } from "../main.ts";
 import { Delivery } from "../outputs/delivery.ts";
+import { ElasticsearchConnection } from "../outputs/elasticsearch-connection.ts";
 import { exitBeside, journaldOutput } from "../outputs/journald.ts";
 import { ndjsonOutput } from "../outputs/ndjson.ts";
 import type { Output } from "../outputs/output.ts";
+import { Shipping } from "../outputs/shipping.ts";
 import { terminalOutput } from "../outputs/terminal.ts";
 import { UnblockedFile } from "../outputs/unblocked-file.ts";
 import { writeBeside } from "../outputs/write.ts";
@@ -28,6 +30,7 @@ import { Store } from "../store/store.ts";
 import { kinwatch } from "./checkout.ts";
 import { LiveRules } from "./live-rules.ts";
 import { openPast, openSource } from "./open-source.ts";
+import { processUsage } from "./process-usage.ts";
 import { RuleWatch } from "./rule-watch.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 
@@ -80,7 +83,8 @@ async function run(options: SettingsOptions): Promise<void> {
   const counters = newCounters();
   const write = writeLog(counters);
   const log = openLog({ level: "info", ...(write === undefined ? {} : { write }) });
-  using store = new Store(config.state.directory, { counters });
+  const { outbox_bytes_max: shipmentBytesMax } = config.output.elasticsearch;
+  using store = new Store(config.state.directory, { counters, shipmentBytesMax });
   const { source, reason } = await openSource(config.source, {
     cursor: store.cursor(),
     stop: stop.signal,
@@ -96,6 +100,9 @@ async function run(options: SettingsOptions): Promise<void> {
     report: (name, error) => log.error(`an alert waits for ${name}`, { error }),
     slowMs: SLOW_MS,
   });
+  const shipping = config.output.elasticsearch.enabled
+    ? shippingOf(store, counters, options, log)
+    : undefined;
   const users = new UserNames();
   const rules = new LiveRules(config, source.name, log);
   reload = () => rules.reload(true);
@@ -105,6 +112,9 @@ async function run(options: SettingsOptions): Promise<void> {
     source,
     store,
     delivery,
+    shipping,
+    namespace: config.output.elasticsearch.namespace,
+    usage: processUsage,
     counters,
     learn: config.learn.from,
     startMs,
@@ -185,6 +195,19 @@ function outputsOf({ output }: Config, log: Logger): Output[] {
     );
   }
   return outputs;
+}
+
+/** The configuration is read again with each connection that is made: what was corrected in it counts without a restart. */
+function shippingOf(store: Store, counters: Counters, options: SettingsOptions, log: Logger): Shipping {
+  return new Shipping({
+    store,
+    counters,
+    connect: () =>
+      new ElasticsearchConnection(readSettings(options).output.elasticsearch, {
+        userAgent: `kinwatch/${packageFile.version}`,
+      }),
+    report: (error) => log.error("documents wait for Elasticsearch", { error }),
+  });
 }
 
 /** Tries to open the journal with each alert that is tried again. */

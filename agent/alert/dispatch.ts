@@ -1,0 +1,61 @@
+/**
+ * Hands documents over to what waits for Elasticsearch, each when nothing more will be known of it: there it is written once and
+ * never changed. Within the caller's transaction.
+ */
+import type { Installation } from "../packages/installation.ts";
+import type { Shipments } from "../store/shipments.ts";
+import type { AlertDocument, ExecutionDocument } from "./alert-document.ts";
+import { ecsInstallation, installationEventId } from "./ecs-event.ts";
+import type { DocumentContext } from "./ecs-execution.ts";
+import type { HealthDocument } from "./ecs-health.ts";
+import { withOutcomePart } from "./ecs-outcome.ts";
+
+export class Dispatch {
+  readonly #shipments: Shipments;
+
+  constructor(shipments: Shipments) {
+    this.#shipments = shipments;
+  }
+
+  /** An alert whose outcome is known; such as were held back are told of by a summary. */
+  alert(alert: AlertDocument): void {
+    if (alert.kinwatch.held !== true) this.#add("alerts", alert, alert.event.id);
+  }
+
+  health(document: HealthDocument): void {
+    this.#add("health", document, document.event.id);
+  }
+
+  /** An installation as it begins: settled() tells what came of it. */
+  installation(installation: Installation, context: DocumentContext): void {
+    const document = ecsInstallation(installation, context);
+    this.#add("events", document, document.event.id, true);
+  }
+
+  settled(installation: Installation): void {
+    this.#complete(installationEventId(installation), installation.updates);
+  }
+
+  /** All that there is has been read. @param waiting those whose outcome may still come: of others it will not */
+  caughtUp(waiting: readonly Installation[]): void {
+    const ids = new Set(waiting.map(installationEventId));
+    for (const id of this.#shipments.openIds()) if (!ids.has(id)) this.#complete(id, []);
+  }
+
+  #add(
+    stream: "alerts" | "health" | "events",
+    document: AlertDocument | ExecutionDocument | HealthDocument,
+    id: string,
+    isOpen = false,
+  ): void {
+    const { type, dataset, namespace } = document.data_stream;
+    this.#shipments.add(stream, `${type}-${dataset}-${namespace}`, id, JSON.stringify(document), isOpen);
+  }
+
+  #complete(id: string, updates: Installation["updates"]): void {
+    const open = this.#shipments.open(id);
+    if (open === undefined) return; // another kinwatch's log, or it was let go of
+    const document = JSON.parse(open) as Parameters<typeof withOutcomePart>[0];
+    this.#shipments.complete(id, JSON.stringify(withOutcomePart(document, updates)));
+  }
+}
