@@ -116,7 +116,7 @@ const elasticsearch = z
       unit: undefined,
       purpose:
         "The certificates (PEM) of the authorities that may sign the server's, in place of the host's own.",
-      reason: "those that Node.js brings along are trusted",
+      reason: "those of the host and those that Node.js brings along are trusted",
     }),
     ca_trusted_fingerprint: key(
       z

@@ -2,6 +2,7 @@
  * One node of the server: a pool of connections, directly or by the proxy that the environment names (HTTPS_PROXY, NO_PROXY),
  * and what went wrong with it as an error that says what to do.
  */
+import { createSecureContext } from "node:tls";
 import { getProxyForUrl } from "proxy-from-env";
 import { Agent, type Dispatcher, ProxyAgent } from "undici";
 import { KinwatchError, systemCode } from "../errors.ts";
@@ -77,7 +78,13 @@ export class ElasticsearchNode {
     const isPinned = fingerprint !== "" && this.url.protocol === "https:";
     const ca = isPinned ? { ca: await authorityOf(this.url, fingerprint, proxy) } : {};
     // An authority that is known by its fingerprint may be one below the root: openssl-verification-options(1), -partial_chain
-    const trust = { ...tls, ...ca, ...(isPinned ? { allowPartialTrustChain: true } : {}) };
+    const trust = {
+      secureContext: createSecureContext({
+        ...tls,
+        ...ca,
+        ...(isPinned ? { allowPartialTrustChain: true } : {}),
+      }),
+    };
     if (proxy === "") return new Agent({ connect: { ...trust, timeout: connectMs } });
     const secure = { ...trust, timeout: connectMs };
     return new ProxyAgent({ uri: proxy, requestTls: secure, connect: { timeout: connectMs } });

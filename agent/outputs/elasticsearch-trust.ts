@@ -30,9 +30,10 @@ const certificate: TrustedUse = {
 
 /** @throws KW_ELASTICSEARCH_TLS_FILE */
 export function readTlsFiles(config: TlsConfig): TlsOptions {
-  const { ca_file, client_certificate_file, client_key_file } = config;
+  const { ca_file, ca_trusted_fingerprint, client_certificate_file, client_key_file } = config;
+  const ofHost = ca_trusted_fingerprint === "" ? { ca: authoritiesOfHost() } : {};
   return {
-    ...(ca_file === "" ? {} : { ca: readPem(ca_file, certificate, "CERTIFICATE") }),
+    ...(ca_file === "" ? ofHost : { ca: readPem(ca_file, certificate, "CERTIFICATE") }),
     ...(client_certificate_file === ""
       ? {}
       : { cert: readPem(client_certificate_file, certificate, "CERTIFICATE") }),
@@ -62,6 +63,11 @@ export async function authorityOf(url: URL, fingerprint: string, proxy: string):
     );
   }
   return new X509Certificate(found.raw).toString();
+}
+
+/** A company's own authority is where an administrator put it for all programs: update-ca-trust(8). */
+function authoritiesOfHost(): string[] {
+  return [...new Set([...tls.getCACertificates("bundled"), ...tls.getCACertificates("system")])];
 }
 
 async function chainOf(url: URL, proxy: string): Promise<readonly DetailedPeerCertificate[]> {

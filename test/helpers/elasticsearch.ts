@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createReadStream, existsSync, globSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, open, rename, rm } from "node:fs/promises";
+import { get } from "node:https";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -54,6 +55,17 @@ exec 3<&-
 cd elasticsearch-*
 printf %s "$1" >config/elasticsearch.yml
 mkdir tmp
+if [ -n "\${HTTP_KEY-}" ]; then
+  printf %s "$HTTP_KEY" >config/http.key
+  printf %s "$HTTP_CERTIFICATE" >config/http.crt
+  mkdir plugins/analysis-parts
+  printf %s "$ANALYSIS_PARTS" >tmp/AnalysisParts.java
+  "$ES_JAVA_HOME/bin/javac" --release 21 -cp "lib/*" -d tmp/classes tmp/AnalysisParts.java >&2
+  "$ES_JAVA_HOME/bin/jar" cf plugins/analysis-parts/parts.jar -C tmp/classes .
+  printf '%s\n' description=parts version=1 name=analysis-parts classname=AnalysisParts java.version=21 \
+    "elasticsearch.version=$ES_VERSION" >plugins/analysis-parts/plugin-descriptor.properties
+  bash bin/elasticsearch-users useradd "$ADMIN" -p "$ADMIN_PASSWORD" -r superuser >&2
+fi
 export ES_TMPDIR="$PWD/tmp" CLI_JAVA_OPTS="-Djava.io.tmpdir=$PWD/tmp"
 bash bin/elasticsearch </dev/null >&2 & server=$!
 until [ -e logs/http.ports ]; do sleep 0.1; done && cat logs/http.ports & ports=$!
@@ -63,11 +75,25 @@ kill -KILL -- -$server -$ports -$input 2>/dev/null || true`;
 
 export interface ElasticsearchOptions {
   readonly settings?: Readonly<Record<string, string>>; // of elasticsearch.yml, over the defaults
+  /** It speaks TLS with this certificate, and wants to know who asks. PEM */
+  readonly secure?: { readonly certificate: string; readonly key: string };
 }
 
 export interface Elasticsearch extends AsyncDisposable {
   readonly url: string; // without a slash at its end
 }
+
+/** Who may do anything on a secure one. */
+export const admin = { user: "admin", password: "of the tests" };
+
+const secureSettings = {
+  "xpack.security.enabled": "true",
+  "xpack.security.autoconfiguration.enabled": "false",
+  "xpack.security.http.ssl.enabled": "true",
+  "xpack.security.http.ssl.key": "http.key",
+  "xpack.security.http.ssl.certificate": "http.crt",
+  "xpack.security.authc.api_key.enabled": "true",
+};
 
 /**
  * For node:test's `skip` option; fetches what is not in the cache yet.
@@ -85,9 +111,12 @@ export async function needsElasticsearch(): Promise<string | false> {
   }
 }
 
-export async function startElasticsearch({ settings }: ElasticsearchOptions = {}): Promise<Elasticsearch> {
+export async function startElasticsearch({
+  settings,
+  secure,
+}: ElasticsearchOptions = {}): Promise<Elasticsearch> {
   await using file = await open(zip);
-  const lines = Object.entries({ ...defaults, ...settings }).map(
+  const lines = Object.entries({ ...defaults, ...(secure && secureSettings), ...settings }).map(
     ([key, value]) => `${key}: ${JSON.stringify(value)}\n`,
   );
   const command = ["bash", "-c", script, "bash", lines.join("")];
@@ -101,6 +130,14 @@ export async function startElasticsearch({ settings }: ElasticsearchOptions = {}
       TMPDIR: process.env["TMPDIR"],
       ES_JAVA_HOME: findJava(),
       ES_JAVA_OPTS: "-Xms512m -Xmx512m",
+      ...(secure && {
+        ES_VERSION: version,
+        HTTP_KEY: secure.key,
+        HTTP_CERTIFICATE: secure.certificate,
+        ANALYSIS_PARTS: readFileSync(new URL("AnalysisParts.java", import.meta.url), "utf8"),
+        ADMIN: admin.user,
+        ADMIN_PASSWORD: admin.password,
+      }),
     },
   });
   assert.ok(child.stdin && child.stdout && child.stderr);
@@ -119,8 +156,10 @@ export async function startElasticsearch({ settings }: ElasticsearchOptions = {}
   try {
     const ended = closed.then(([code]) => Promise.reject(new Error(`exit code ${code}`)));
     const [address] = await Promise.race([once(stdout, "data", { signal: limit }), ended]);
-    const url = `http://${String(address).trim()}`;
-    await fetch(`${url}/_cluster/health?wait_for_status=green`, { signal: limit });
+    const url = `${secure ? "https" : "http"}://${String(address).trim()}`;
+    const health = `${url}/_cluster/health?wait_for_status=green`;
+    if (secure === undefined) await fetch(health, { signal: limit });
+    else await once(get(health, { rejectUnauthorized: false, signal: limit }), "response"); // that it answers is enough
     return { url, [Symbol.asyncDispose]: stop };
   } catch (cause) {
     await stop();

@@ -16,7 +16,8 @@ export type RealPart =
   | "journald"
   | "ausearch"
   | "plain-user"
-  | "terminal";
+  | "terminal"
+  | "openssl";
 
 // A test may run with a short PATH (npm, cron); the administrator's programs live in the sbin folders.
 const folders = [
@@ -35,6 +36,7 @@ const checks: Readonly<Record<RealPart, () => boolean>> = {
   auditd: () => findProgram("auditd") !== undefined,
   journald: () => findProgram("journalctl") !== undefined && findJournald() !== undefined,
   ausearch: () => findProgram("ausearch") !== undefined,
+  openssl: () => findProgram("openssl") !== undefined,
   "plain-user": () => isRoot() && plainUserReads(fileURLToPath(import.meta.url)),
   terminal: () => existsSync(new URL("../../node_modules/node-pty/build/Release/pty.node", import.meta.url)),
 };
