@@ -35,6 +35,7 @@ const fileExpects = `${pathExpects}, or "" for none`;
 const urlsMax = 16; // nodes of one cluster that take bulk requests
 const outboxMin = 1_048_576;
 const outboxMax = 2 ** 40;
+const prevalenceDaysMax = 365;
 const timeoutMsMin = 1_000;
 const timeoutMsMax = 600_000;
 
@@ -156,6 +157,30 @@ const elasticsearch = z
         "How much may wait for the server. What is over goes, the oldest first: of installations, then of health, of alerts last; each is counted.",
       reason: "a day of ten documents a second fits, as they are kept compressed",
     }),
+    prevalence: z
+      .strictObject({
+        enabled: key(z.boolean().default(false), {
+          expects: "true or false",
+          unit: undefined,
+          purpose:
+            "Ask the server, for each alert about an installation, on how many other hosts the like was seen.",
+          reason: "it needs a key that may read what all hosts report",
+        }),
+        api_key_file: key(path.default("/etc/kinwatch/prevalence_api_key"), {
+          expects: pathExpects,
+          unit: undefined,
+          purpose:
+            "The file of that key, which only its owner may read. The systemd credential prevalence_api_key goes before it.",
+          reason: "it is another key than the one that writes: a host needs not read",
+        }),
+        days: key(z.int().min(1).max(prevalenceDaysMax).default(30), {
+          expects: `a whole number from 1 to ${prevalenceDaysMax}`,
+          unit: "days",
+          purpose: "How far back it is asked.",
+          reason: "what a fleet did in a month tells what is usual, and costs the server little",
+        }),
+      })
+      .prefault({}),
   })
   .superRefine(({ urls, allow_plain_http, client_certificate_file, client_key_file }, context) => {
     const isPlain = (url: string): boolean => url.startsWith("http:") && !isLoopback(url);
@@ -307,6 +332,7 @@ export function loadConfig(file: string | undefined): Config {
   const { elasticsearch } = config.output;
   for (const name of ["api_key_file", "ca_file", "client_certificate_file", "client_key_file"] as const)
     if (elasticsearch[name] !== "") elasticsearch[name] = resolve(folder, elasticsearch[name]);
+  elasticsearch.prevalence.api_key_file = resolve(folder, elasticsearch.prevalence.api_key_file);
   return config;
 }
 

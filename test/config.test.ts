@@ -48,6 +48,7 @@ test("defaultConfig: works without a file", () => {
         client_key_file: "",
         timeout: 60_000,
         outbox_bytes_max: 1_073_741_824,
+        prevalence: { enabled: false, api_key_file: "/etc/kinwatch/prevalence_api_key", days: 30 },
       },
     },
   } satisfies Config);

@@ -31,7 +31,7 @@ export class ElasticsearchConnection implements AsyncDisposable {
   constructor(
     config: ElasticsearchConfig,
     {
-      authorization = readApiKey(config.api_key_file),
+      authorization = readApiKey(config.api_key_file, "api_key"),
       userAgent,
       nowMs = () => performance.now(),
     }: { authorization?: string; userAgent: string; nowMs?: () => number },

@@ -11,17 +11,22 @@ const bytesMax = 4_096; // one is some 60
 const secret: TrustedUse = {
   insecure: "KW_ELASTICSEARCH_KEY_INSECURE",
   unreadable: "KW_ELASTICSEARCH_KEY_UNREADABLE",
-  instead: ": put the API key there, or give it to the unit as the systemd credential api_key",
+  instead: ": put the API key there, or give it to the unit as a systemd credential",
   isSecret: true,
 };
 
 /**
  * @param file where the key is, unless systemd hands it over
+ * @param name of the credential
  * @returns the value of the header Authorization
  * @throws KW_ELASTICSEARCH_KEY_UNREADABLE, KW_ELASTICSEARCH_KEY_INSECURE, KW_ELASTICSEARCH_KEY_INVALID
  */
-export function readApiKey(file: string, credentials = process.env["CREDENTIALS_DIRECTORY"]): string {
-  const credential = credentials === undefined ? undefined : join(credentials, "api_key");
+export function readApiKey(
+  file: string,
+  name: "api_key" | "prevalence_api_key",
+  credentials = process.env["CREDENTIALS_DIRECTORY"],
+): string {
+  const credential = credentials === undefined ? undefined : join(credentials, name);
   // systemd shows a credential to nobody but the unit's user, by an access list that its mode does not tell.
   const isCredential = credential !== undefined && !isMissing(credential);
   const path = isCredential ? credential : file;

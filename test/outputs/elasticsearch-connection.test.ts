@@ -213,7 +213,7 @@ for (const { why, text, want } of keys) {
   test(`readApiKey(): ${why}`, () => {
     writeFileSync(keyFile, text, { mode: 0o600 });
     try {
-      assert.equal(readApiKey(keyFile, undefined), want);
+      assert.equal(readApiKey(keyFile, "api_key", undefined), want);
     } catch (error) {
       assert.ok(error instanceof KinwatchError);
       assert.equal(error.code, want);
@@ -227,7 +227,10 @@ for (const { why, text, want } of keys) {
 test("readApiKey(): systemd's credential goes before the file, if it is there", () => {
   const credentials = join(folder, "credentials");
   mkdirSync(credentials);
-  assert.equal(readApiKey(keyFile, credentials), `ApiKey ${encoded}`);
+  assert.equal(readApiKey(keyFile, "api_key", credentials), `ApiKey ${encoded}`);
   writeFileSync(join(credentials, "api_key"), "other:key", { mode: 0o440 });
-  assert.equal(readApiKey(keyFile, credentials), `ApiKey ${Buffer.from("other:key").toString("base64")}`);
+  assert.equal(
+    readApiKey(keyFile, "api_key", credentials),
+    `ApiKey ${Buffer.from("other:key").toString("base64")}`,
+  );
 });
