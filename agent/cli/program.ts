@@ -18,6 +18,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   baseline: async () => (await import("./baseline.ts")).baselineCommand(),
   rules: async () => (await import("./rules.ts")).rulesCommand(),
   exceptions: async () => (await import("./exceptions.ts")).exceptionsCommand(),
+  setup: async () => (await import("./setup.ts")).setupCommand(),
   "explain-command": async () => (await import("./explain-command.ts")).explainCommand(),
 };
 

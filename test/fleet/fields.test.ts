@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { streams } from "../../agent/fleet/field.ts";
 import { fields } from "../../agent/fleet/fields.ts";
 import { documentFields } from "../../agent/rules/document-fields.ts";
-import { fieldNames, fullAlerts, fullEvents } from "../helpers/full-documents.ts";
+import { isOfEcsType } from "../helpers/ecs.ts";
+import { fieldValues, fullAlerts, fullEvents } from "../helpers/full-documents.ts";
 
 const ecs: { readonly fields: Readonly<Record<string, { readonly type: string }>> } = JSON.parse(
   readFileSync(new URL("../samples/ecs-fields.json", import.meta.url), "utf8"),
@@ -61,7 +62,8 @@ for (const [stream, documents] of [
   ["events", fullEvents],
 ] as const) {
   test(`fields: those of ${stream} are what such documents have, and none besides`, () => {
-    const made = new Set(documents.flatMap((document) => fieldNames(JSON.parse(JSON.stringify(document)))));
+    const values = documents.flatMap((document) => fieldValues(JSON.parse(JSON.stringify(document))));
+    const made = new Set(values.map(([name]) => name));
     const known = fields.filter((field) => field.streams.includes(stream)).map(({ name }) => name);
     assert.deepEqual([...made].filter((name) => !known.includes(name)).sort(), [], "in documents only");
     assert.deepEqual(
@@ -69,6 +71,9 @@ for (const [stream, documents] of [
       [],
       "in the list only",
     );
+    const typeOf = new Map(fields.map(({ name, type }) => [name, type]));
+    const wrong = values.filter(([name, value]) => !isOfEcsType(typeOf.get(name) ?? "", value));
+    assert.deepEqual(wrong, [], "of another type");
     assert.deepEqual(
       [...made].filter((name) => otherwise.test(name)),
       [],

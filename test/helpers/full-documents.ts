@@ -67,11 +67,11 @@ export const fullEvents: readonly ExecutionDocument[] = [
   ecsEvent(loggedIn, { ...contextOf(loggedIn, context), aliases: shippedAliases }),
 ];
 
-/** The names of what a document holds, in full; a list is its elements. */
-export function fieldNames(document: unknown, path = ""): string[] {
-  if (Array.isArray(document)) return document.flatMap((element) => fieldNames(element, path));
-  if (typeof document !== "object" || document === null) return document === undefined ? [] : [path];
+/** What a document holds, each with its name in full; of a list its elements. */
+export function fieldValues(document: unknown, path = ""): [name: string, value: unknown][] {
+  if (Array.isArray(document)) return document.flatMap((element) => fieldValues(element, path));
+  if (typeof document !== "object" || document === null) return [[path, document]];
   return Object.entries(document).flatMap(([name, inner]) =>
-    fieldNames(inner, path === "" ? name : `${path}.${name}`),
+    fieldValues(inner, path === "" ? name : `${path}.${name}`),
   );
 }
