@@ -85,16 +85,16 @@ function readAuthority(path: string): Buffer {
 function authorizationOf({ adminKeyFile, adminUserFile }: ConnectionOptions): string | undefined {
   if (adminKeyFile !== undefined && adminUserFile !== undefined)
     throw invalid("Both --admin-key-file and --admin-user-file are given", "Give one of them");
-  if (adminUserFile !== undefined) return `Basic ${encoded(adminUserFile, readSecretLine(adminUserFile))}`;
+  if (adminUserFile !== undefined) {
+    const pair = readSecretLine(adminUserFile);
+    if (!/^[^:]+:./.test(pair)) throw unusable(adminUserFile, "not user:password");
+    return `Basic ${Buffer.from(pair).toString("base64")}`;
+  }
   if (adminKeyFile === undefined) return undefined;
   const line = readSecretLine(adminKeyFile);
-  if (line.includes(":")) return `ApiKey ${encoded(adminKeyFile, line)}`;
-  return `ApiKey ${encoded(adminKeyFile, Buffer.from(line, "base64").toString("utf8"))}`;
-}
-
-function encoded(path: string, pair: string): string {
-  if (!/^[^:]+:./.test(pair)) throw unusable(path, "not two words with a colon between");
-  return Buffer.from(pair).toString("base64");
+  const pair = line.includes(":") ? line : Buffer.from(line, "base64").toString("latin1");
+  if (!/^[!-9;-~]+:[!-~]+$/.test(pair)) throw unusable(adminKeyFile, "neither id:key nor its encoded form");
+  return `ApiKey ${Buffer.from(pair).toString("base64")}`;
 }
 
 function invalid(what: string, remedy: string): KinwatchError {
