@@ -28,14 +28,7 @@ test("setup elasticsearch, with a real server", { skip: lacks }, async (t) => {
   await using server = await startElasticsearch();
   await using proxy = await beforeSmall(server);
   const setup = (...args: readonly string[]) =>
-    kinwatch([
-      "setup",
-      "elasticsearch",
-      "--url",
-      `http://127.0.0.1:${proxy.port}`,
-      "--allow-plain-http",
-      ...args,
-    ]);
+    kinwatch(["setup", "elasticsearch", "--url", `http://127.0.0.1:${proxy.port}`, ...args]);
 
   async function ask(method: string, path: string, body?: unknown, status = 200): Promise<Table> {
     const isLines = typeof body === "string";
