@@ -9,7 +9,7 @@ import { test } from "node:test";
 
 /** In the order of the flow: a stage imports stages before it, none after it. */
 const flow = ["sources", "events", "lineage", "packages", "rules", "baseline", "store", "alert", "outputs"];
-const stages = [...flow, "health", "cli"];
+const stages = [...flow, "fleet", "health", "cli"]; // fleet tells servers of the documents: nothing flows through it
 
 /** Leaves that other leaves stand on; they import only each other. All other leaves import only them. */
 const ground = [
@@ -129,7 +129,7 @@ test("importsOf(): finds at least one import in every file that says so", () => 
 /** The same log gives the same alerts: no clock, no chance, no environment between the ends of the flow. */
 const globals =
   /\b(Date\.now\(|new Date\(\)|performance\.|set(Timeout|Interval|Immediate)\(|fetch\(|process\.(env|cwd|hrtime)\b|Math\.random|Temporal\.Now)/;
-const plain = /^(events|lineage|packages|rules|baseline|alert)\//;
+const plain = /^(events|lineage|packages|rules|baseline|alert|fleet)\//;
 
 test("sources: the stages between the ends ask nobody for the time", () => {
   const asking = [...sources].filter(

@@ -58,8 +58,17 @@ export interface AlertDocument extends ExecutionDocument {
       readonly first_seen: string;
       readonly held?: true; // above the limit of its rule: no output was handed it, a summary tells of it
       readonly summary?: SummaryDocument;
+      readonly prevalence?: PrevalenceDocument; // absent: it is not asked for
       readonly coverage: Readonly<Record<string, number>>; // counters of loss when it was decided, those above 0
     };
+}
+
+/** On how many other hosts of the fleet the like was seen, of all that reported; docs/elasticsearch.md. */
+export interface PrevalenceDocument {
+  readonly status: "known" | "no answer in time" | "failed" | "not asked";
+  readonly days: number; // back from then
+  readonly hosts?: number;
+  readonly fleet_hosts?: number;
 }
 
 /** Of alerts that were held back; the rest of the document is the first of them. */

@@ -20,6 +20,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   exceptions: async () => (await import("./exceptions.ts")).exceptionsCommand(),
   status: async () => (await import("./status.ts")).statusCommand(),
   outbox: async () => (await import("./outbox.ts")).outboxCommand(),
+  setup: async () => (await import("./setup.ts")).setupCommand(),
   "explain-command": async () => (await import("./explain-command.ts")).explainCommand(),
 };
 

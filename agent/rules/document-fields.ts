@@ -39,6 +39,16 @@ const typeOfEnd: ReadonlyMap<string, KqlType | "none"> = new Map(
 
 const exceptions: readonly (readonly [fields: RegExp, type: KqlType | "none"])[] = [
   [/^process\.(?:parent\.)?thread\.id$|^log\.syslog\.\w+\.code$|^event\.severity$/, "long"],
+  [
+    /^kinwatch\.(?:coverage|health\.counters|health\.outbox)\.|^kinwatch\.prevalence\.(?:hosts|days)$/,
+    "long",
+  ],
+  [
+    /^kinwatch\.health\.(?:uptime_ms|memory_bytes|cpu_ms|rules|lag_ms|lost)$|^kinwatch\.summary\.held$/,
+    "long",
+  ],
+  [/^kinwatch\.summary\.(?:from|until)$/, "date"],
+  [/^kinwatch\.held$/, "boolean"],
   [/\bregistry\.data\.bytes$|\.segments\.sections$/, "keyword"],
   [/\burl\.(?:full|original|path)$/, "wildcard"],
   [/\.sections$/, "none"],

@@ -69,6 +69,11 @@ function fieldMistakes(name: string, field: EcsField, value: unknown): string[] 
   });
 }
 
+/** Whether Elasticsearch takes a value as one of that type. */
+export function isOfEcsType(type: string, value: unknown): boolean {
+  return types[type]?.(value) ?? false;
+}
+
 const isText = (value: unknown): boolean => typeof value === "string";
 const isNumber = (value: unknown): boolean => Number.isFinite(value);
 const dateForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/; // RFC 3339
