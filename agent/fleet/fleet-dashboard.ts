@@ -45,7 +45,7 @@ const numbers: readonly Panel[] = [
   },
   {
     id: "hosts-reporting",
-    title: "Hosts reporting, of those seen in 30 days",
+    title: "Hosts reporting",
     place: { x: 20, y: 0, w: 10, h: 6 },
     since: month,
     lens: shareOfPanel(
@@ -56,7 +56,7 @@ const numbers: readonly Panel[] = [
           known: uniqueCount("Seen in 30 days", "host.id"),
         },
       },
-      "in the last 10 minutes",
+      "in the last 10 minutes, of those seen in 30 days",
     ),
   },
   {
@@ -76,11 +76,11 @@ const numbers: readonly Panel[] = [
   },
   {
     id: "refused",
-    title: "Refused by the server, most on a host",
+    title: "Refused by the server",
     place: { x: 39, y: 0, w: 9, h: 6 },
     lens: metricPanel({
       view: "health",
-      columns: { refused: max("Refused documents", "kinwatch.health.outbox.set_aside") },
+      columns: { refused: max("Refused, the most of a host", "kinwatch.health.outbox.set_aside") },
     }),
   },
 ];
@@ -191,14 +191,14 @@ function newInFleet(label: string, field: string) {
 const parents: readonly Panel[] = [
   {
     id: "parents",
-    title: "Parents that install, the rarest first: new in the fleet where both numbers are the same",
+    title: "Rare parents first; new in the fleet if both counts are alike",
     place: { x: 0, y: 29, w: 24, h: 12 },
     since: month,
     lens: newInFleet("Parent", "process.parent.executable"),
   },
   {
     id: "scripts",
-    title: "Scripts behind installations, the rarest first: new in the fleet where both numbers are the same",
+    title: "Rare scripts first; new in the fleet if both counts are alike",
     place: { x: 24, y: 29, w: 24, h: 12 },
     since: month,
     lens: newInFleet("Script", "kinwatch.ancestry.script"),
