@@ -43,7 +43,7 @@ export function connectionOf(options: ConnectionOptions, config: Config): Server
   const { elasticsearch = {} } = config.output as { readonly elasticsearch?: ElasticsearchSettings };
   const urls = options.url ?? elasticsearch.urls ?? ["https://localhost:9200"];
   const allowPlainHttp = options.allowPlainHttp ?? elasticsearch.allow_plain_http ?? false;
-  for (const url of urls) checkUrl(url, allowPlainHttp);
+  for (const url of urls) checkUrl(url, { server: "Elasticsearch", allowPlainHttp });
   const caFile = options.caFile ?? (elasticsearch.ca_file || undefined);
   return {
     urls,
@@ -56,15 +56,22 @@ function collect(value: string, before: readonly string[] = []): readonly string
   return [...before, value];
 }
 
-function checkUrl(text: string, allowPlainHttp: boolean): void {
+/** @throws KW_ARGUMENT_INVALID, KW_SETUP_PLAIN_HTTP */
+export function checkUrl(
+  text: string,
+  {
+    server,
+    allowPlainHttp,
+  }: { readonly server: "Elasticsearch" | "Kibana"; readonly allowPlainHttp: boolean },
+): void {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   // What stands before an @ may be a password: it is not quoted.
   if (url !== undefined && (url.username !== "" || url.password !== ""))
-    throw invalid("An address of Elasticsearch names a user", "Give --admin-user-file instead");
+    throw invalid(`An address of ${server} names a user`, "Give --admin-user-file instead");
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.search !== "" || url.hash !== "")
     throw invalid(
-      `No address of Elasticsearch: ${printable(text, 200)}`,
-      "Write it as https://es.example:9200",
+      `No address of ${server}: ${printable(text, 200)}`,
+      `Write it as ${server === "Kibana" ? "https://kibana.example:5601" : "https://es.example:9200"}`,
     );
   if (url.protocol === "http:" && !allowPlainHttp)
     throw new KinwatchError(
@@ -74,15 +81,28 @@ function checkUrl(text: string, allowPlainHttp: boolean): void {
     );
 }
 
-function readAuthority(path: string): Buffer {
+/** An address of this host's own: nobody else reads what is sent there. */
+export function isLoopback(text: string): boolean {
+  const host = URL.canParse(text) ? new URL(text).hostname : "";
+  return host === "localhost" || host === "[::1]" || /^127(\.\d+){3}$/.test(host);
+}
+
+/** @throws KW_ARGUMENT_INVALID, KW_CONFIG_… */
+export function readAuthority(path: string): Buffer {
   const pem = readTrustedFile(path, CA_BYTES_MAX, authority);
   if (!pem.includes("-----BEGIN CERTIFICATE-----"))
     throw invalid(`${printable(path, 200)} holds no certificate`, "Name a file of certificates in PEM form");
   return pem;
 }
 
-/** @returns the header; undefined: the server asks nobody who he is */
-function authorizationOf({ adminKeyFile, adminUserFile }: ConnectionOptions): string | undefined {
+/**
+ * @returns the header; undefined: the server asks nobody who he is
+ * @throws KW_ARGUMENT_INVALID, KW_SETUP_CREDENTIAL_UNUSABLE
+ */
+export function authorizationOf({
+  adminKeyFile,
+  adminUserFile,
+}: Pick<ConnectionOptions, "adminKeyFile" | "adminUserFile">): string | undefined {
   if (adminKeyFile !== undefined && adminUserFile !== undefined)
     throw invalid("Both --admin-key-file and --admin-user-file are given", "Give one of them");
   if (adminUserFile !== undefined) {

@@ -133,3 +133,21 @@ const health: DetectionRule = {
 };
 
 export const detectionRules: readonly DetectionRule[] = [alert, parent, script, health];
+
+/**
+ * A rule that is there already keeps what people gave it: whether it is on, whom it tells, its exceptions.
+ * @param there the rule as Kibana has it, of any content
+ */
+export function withWhatPeopleGave(
+  rule: DetectionRule,
+  there: Readonly<Record<string, unknown>>,
+): DetectionRule {
+  const { enabled, actions, exceptions_list, throttle } = there;
+  return {
+    ...rule,
+    enabled: enabled === true,
+    actions: Array.isArray(actions) ? actions : [],
+    exceptions_list: Array.isArray(exceptions_list) ? exceptions_list : [],
+    ...(typeof throttle === "string" ? { throttle } : {}),
+  };
+}

@@ -3,6 +3,7 @@
  * words. A server's answer may hold anything: what is not understood is told as it came, never taken for success.
  */
 import { printable } from "../printable.ts";
+import { isTable, type Table } from "./server-answer.ts";
 
 export interface ImportedObject {
   readonly kind: string; // "dashboard", "rule"
@@ -84,12 +85,6 @@ function ruleFailure(error: unknown): string {
 function shown(value: unknown): string {
   const text = typeof value === "string" ? value : JSON.stringify(value);
   return text === undefined || text === "" ? "no reason given" : printable(text, REASON_MAX);
-}
-
-type Table = Readonly<Record<string, unknown>>;
-
-function isTable(value: unknown): value is Table {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function listIn(body: Table, name: string): Table[] {

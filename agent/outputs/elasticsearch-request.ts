@@ -76,12 +76,12 @@ export function openServer({ urls, ca, authorization }: ServerConnection): OpenS
 }
 
 /** Node says of several addresses of a name that all failed, and hides why. */
-function failureOf(error: unknown): string {
+export function failureOf(error: unknown): string {
   const [first] = error instanceof AggregateError ? error.errors : [error];
   return systemCode(first);
 }
 
-function jsonOf(text: string): unknown {
+export function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
