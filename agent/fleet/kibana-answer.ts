@@ -69,9 +69,9 @@ function askedFor({ method, path }: KibanaRequest): string {
   return `${method} ${printable(path, 200)}`;
 }
 
-/** Of x.y.z; a text that is no version is before none. */
+/** Of x.y.z; a text that is no version is before all. */
 function isBefore(version: string, least: string): boolean {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const [leastMajor = 0, leastMinor = 0] = least.split(".").map(Number);
-  return major < leastMajor || (major === leastMajor && minor < leastMinor);
+  return !(major > leastMajor || (major === leastMajor && minor >= leastMinor));
 }
