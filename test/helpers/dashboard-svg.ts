@@ -24,10 +24,12 @@ export function dashboardSvg(dashboard: ReadObject, objects: readonly ReadObject
   const panels = panelsOf(dashboard);
   const rows = Math.max(...panels.map(({ gridData: { y, h } }) => y + h));
   const [width, height] = [48 * CELL_WIDTH, rows * ROW_HEIGHT + HEAD];
+  const title = escaped(String(dashboard.attributes["title"]));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif" font-size="11">`,
+    `<title>The layout of the dashboard ${title}</title>`,
     `<rect width="${width}" height="${height}" fill="#f1f4f8"/>`,
-    `<text x="${GAP * 2}" y="25" font-size="17" font-weight="bold">${escaped(String(dashboard.attributes["title"]))}</text>`,
+    `<text x="${GAP * 2}" y="25" font-size="17" font-weight="bold">${title}</text>`,
     ...panels.flatMap((panel) => panelLines(panel, dashboard, objects)),
     "</svg>",
     "",

@@ -39,7 +39,11 @@ const rows: readonly { why: string; act: (socket: Socket) => void; want: RegExp 
     act: (socket) => socket.write(`${head}{"success":`),
     want: /UND_ERR_BODY_TIMEOUT/,
   },
-  { why: "speaks another protocol", act: (socket) => socket.end("SSH-2.0-OpenSSH_9.2\r\n"), want: /does not match the HTTP\/1\.1 protocol/ },
+  {
+    why: "speaks another protocol",
+    act: (socket) => socket.end("SSH-2.0-OpenSSH_9.2\r\n"),
+    want: /does not match the HTTP\/1\.1 protocol/,
+  },
   {
     why: "drips without end",
     act: (socket) => {
