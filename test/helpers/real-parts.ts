@@ -16,7 +16,8 @@ export type RealPart =
   | "journald"
   | "ausearch"
   | "plain-user"
-  | "terminal";
+  | "terminal"
+  | "go";
 
 // A test may run with a short PATH (npm, cron); the administrator's programs live in the sbin folders.
 const folders = [
@@ -36,6 +37,7 @@ const checks: Readonly<Record<RealPart, () => boolean>> = {
   journald: () => findProgram("journalctl") !== undefined && findJournald() !== undefined,
   ausearch: () => findProgram("ausearch") !== undefined,
   "plain-user": () => isRoot() && plainUserReads(fileURLToPath(import.meta.url)),
+  go: () => findProgram("go") !== undefined,
   terminal: () => existsSync(new URL("../../node_modules/node-pty/build/Release/pty.node", import.meta.url)),
 };
 
