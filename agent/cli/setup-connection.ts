@@ -33,7 +33,7 @@ export function addConnectionOptions(command: Command): Command {
   return command
     .option("--url <url>", "the server, instead of output.elasticsearch.urls; repeatable", collect)
     .option("--ca-file <file>", "CA certificates (PEM), instead of output.elasticsearch.ca_file")
-    .option("--allow-plain-http", "send an administrator's credentials without TLS")
+    .option("--allow-plain-http", "send credentials without TLS to other hosts than this one")
     .option("--admin-key-file <file>", "an administrator's API key, id:key or encoded")
     .option("--admin-user-file <file>", "or an administrator's user:password");
 }
@@ -73,7 +73,7 @@ export function checkUrl(
       `No address of ${server}: ${printable(text, 200)}`,
       `Write it as ${server === "Kibana" ? "https://kibana.example:5601" : "https://es.example:9200"}`,
     );
-  if (url.protocol === "http:" && !allowPlainHttp)
+  if (url.protocol === "http:" && !isLoopback(url) && !allowPlainHttp)
     throw new KinwatchError(
       "KW_SETUP_PLAIN_HTTP",
       `Refusing ${printable(text, 200)}: credentials would cross the network for all to read`,
@@ -81,10 +81,9 @@ export function checkUrl(
     );
 }
 
-/** An address of this host's own: nobody else reads what is sent there. */
-export function isLoopback(text: string): boolean {
-  const host = URL.canParse(text) ? new URL(text).hostname : "";
-  return host === "localhost" || host === "[::1]" || /^127(\.\d+){3}$/.test(host);
+/** Only this host itself listens there: RFC 6761, section 6.3, and RFC 1122, section 3.2.1.3. */
+function isLoopback({ hostname }: URL): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
 /** @throws KW_ARGUMENT_INVALID, KW_CONFIG_… */

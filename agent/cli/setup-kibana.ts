@@ -18,13 +18,7 @@ import {
   rulesFile,
   rulesPath,
 } from "./kibana-import.ts";
-import {
-  authorizationOf,
-  type ConnectionOptions,
-  checkUrl,
-  isLoopback,
-  readAuthority,
-} from "./setup-connection.ts";
+import { authorizationOf, type ConnectionOptions, checkUrl, readAuthority } from "./setup-connection.ts";
 import { writeAsset } from "./setup-files.ts";
 
 interface Options extends Omit<ConnectionOptions, "url"> {
@@ -100,7 +94,7 @@ function connectionOf(options: Options): KibanaConnection {
       "No address of Kibana is given",
       "Give --url, or --print to write the files",
     );
-  checkUrl(url, { server: "Kibana", allowPlainHttp: allowPlainHttp === true || isLoopback(url) });
+  checkUrl(url, { server: "Kibana", allowPlainHttp: allowPlainHttp === true });
   if (space !== undefined && !spaceForm.test(space))
     throw new KinwatchError(
       "KW_ARGUMENT_INVALID",

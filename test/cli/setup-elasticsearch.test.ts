@@ -51,7 +51,7 @@ class Cluster {
 
 const setup = (args: readonly string[], options?: RunOptions) =>
   kinwatch(["setup", "elasticsearch", ...args], options);
-const to = (port: number) => ["--url", `http://127.0.0.1:${port}`, "--allow-plain-http"];
+const to = (port: number) => ["--url", `http://127.0.0.1:${port}`];
 
 test("setup elasticsearch: a dry run shows and changes nothing, the first run installs, the second has nothing to do", async () => {
   const cluster = new Cluster();
@@ -231,7 +231,16 @@ test("setup elasticsearch --print: writes what would be sent, and asks nobody", 
 
 const port9 = ["--url", "https://127.0.0.1:9"]; // discard: nobody listens
 const refusals: readonly { why: string; args: readonly string[]; want: RegExp }[] = [
-  { why: "plain HTTP", args: ["--url", "http://es.example:9200"], want: /KW_SETUP_PLAIN_HTTP/ },
+  {
+    why: "plain HTTP to another host",
+    args: ["--url", "http://localhost.example:9200"],
+    want: /KW_SETUP_PLAIN_HTTP/,
+  },
+  {
+    why: "plain HTTP to another host, after one that is this",
+    args: ["--url", "http://localhost:9", "--url", "http://127.0.0.1.example:9"],
+    want: /KW_SETUP_PLAIN_HTTP/,
+  },
   {
     why: "a password in an address",
     args: ["--url", `https://elastic:${secret}@es.example:9200`],

@@ -31,7 +31,10 @@ export async function serve(
     const { method = "", url: path = "", headers } = request;
     const one = { method, path, headers, body: await text(request) };
     asked.push(one);
-    const { status, body } = await answer(one);
+    const { status, body } = await Promise.try(answer, one).catch((error) => ({
+      status: 500,
+      body: String(error),
+    }));
     response.writeHead(status, { "content-type": "application/json" });
     response.end(typeof body === "string" ? body : JSON.stringify(body));
   };
