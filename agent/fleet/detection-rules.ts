@@ -31,13 +31,25 @@ const common = {
   to: "now",
   false_positives: [],
   references: [],
-  threat: [],
   actions: [],
   exceptions_list: [],
 } as const;
 
+const attack = "https://attack.mitre.org";
+
+/** As an alert of our own rule on new parents has it (alert/ecs-alert.ts). */
+const threat = [
+  threatOf(["TA0003", "Persistence"], ["T1546", "Event Triggered Execution"], ["016", "Installer Packages"]),
+  threatOf(
+    ["TA0001", "Initial Access"],
+    ["T1195", "Supply Chain Compromise"],
+    ["002", "Compromise Software Supply Chain"],
+  ),
+];
+
 const alert: DetectionRule = {
   ...common,
+  threat: [], // each alert has its own
   rule_id: "94d21d54-dae6-422a-a5ef-b7f70562294d",
   name: "kinwatch alert",
   description:
@@ -68,6 +80,7 @@ const alert: DetectionRule = {
 
 const newInFleet = {
   ...common,
+  threat,
   tags: ["kinwatch", "OS: Linux", "Use Case: Threat Detection"],
   type: "new_terms",
   language: "kuery",
@@ -111,6 +124,7 @@ const script: DetectionRule = {
 
 const health: DetectionRule = {
   ...common,
+  threat: [],
   rule_id: "e0b86ac4-f962-4bb1-88ff-a2296450f48c",
   name: "kinwatch lost something on a host",
   description:
@@ -149,5 +163,21 @@ export function withWhatPeopleGave(
     actions: Array.isArray(actions) ? actions : [],
     exceptions_list: Array.isArray(exceptions_list) ? exceptions_list : [],
     ...(typeof throttle === "string" ? { throttle } : {}),
+  };
+}
+
+type Named = readonly [id: string, name: string];
+
+function threatOf(
+  [tactic, tacticName]: Named,
+  [technique, techniqueName]: Named,
+  [sub, subName]: Named,
+): object {
+  const reference = `${attack}/techniques/${technique}/`;
+  const subtechnique = [{ id: `${technique}.${sub}`, name: subName, reference: `${reference}${sub}/` }];
+  return {
+    framework: "MITRE ATT&CK",
+    tactic: { id: tactic, name: tacticName, reference: `${attack}/tactics/${tactic}/` },
+    technique: [{ id: technique, name: techniqueName, reference, subtechnique }],
   };
 }

@@ -22,6 +22,16 @@ const ofType: Readonly<Record<string, readonly string[]>> = {
   threshold: ["threshold"],
 };
 
+interface Named {
+  readonly id: string;
+  readonly name: string;
+  readonly reference: string;
+}
+interface Threat {
+  readonly tactic: Named;
+  readonly technique: readonly [Named & { readonly subtechnique: readonly [Named] }];
+}
+
 function ruleOf(name: RegExp): DetectionRule {
   const found = rules.find((rule) => name.test(rule.name));
   assert.ok(found, String(name));
@@ -121,6 +131,26 @@ test("detectionRules: those on the fleet's news take installations, not alerts o
       const isInstallation = event.event.type.includes("installation");
       assert.equal(matches(event), isInstallation && has(event), `${rule.name}: all that have the field`);
     }
+  }
+});
+
+test("detectionRules: those on the fleet's news have the tactics and techniques of an alert on a new parent", () => {
+  const { threat } = fullAlerts[0] ?? {};
+  const listed = (ruleOf(/parent new to the fleet$/)["threat"] as Threat[]).toSorted((a, b) =>
+    a.technique[0].id < b.technique[0].id ? -1 : 1,
+  );
+  const techniques = listed.map(({ technique: [one] }) => one);
+  const subtechniques = techniques.map(({ subtechnique: [one] }) => one);
+  for (const key of ["id", "name", "reference"] as const) {
+    assert.deepEqual(listed.map(({ tactic }) => tactic[key]).toSorted(), threat?.tactic[key].toSorted());
+    assert.deepEqual(
+      techniques.map((one) => one[key]),
+      threat?.technique?.[key],
+    );
+    assert.deepEqual(
+      subtechniques.map((one) => one[key]),
+      threat?.technique?.subtechnique?.[key],
+    );
   }
 });
 

@@ -18,6 +18,7 @@ export interface ReadColumn {
   readonly dataType: string;
   readonly params: Readonly<Record<string, unknown>>;
   readonly filter?: { readonly query: string };
+  readonly reducedTimeRange?: string;
 }
 
 export interface ReadLens {
@@ -67,7 +68,10 @@ export interface ReadControl {
 /** What a search looks for, in a saved search or a dashboard. */
 export interface SearchSource {
   readonly query: { readonly query: string };
-  readonly filter: readonly { readonly meta: { readonly key: string; readonly indexRefName: string } }[];
+  readonly filter: readonly {
+    readonly meta: { readonly key: string; readonly indexRefName: string };
+    readonly query: object;
+  }[];
   readonly indexRefName?: string;
 }
 
