@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { Command } from "commander";
 import { KinwatchError } from "../errors.ts";
-import { detectionRules } from "../fleet/detection-rules.ts";
+import { type DetectionRule, detectionRules } from "../fleet/detection-rules.ts";
 import { kibanaObjects } from "../fleet/kibana-objects.ts";
 import { ndjson } from "../fleet/saved-object.ts";
 import { type KibanaConnection, openKibana } from "../outputs/kibana-request.ts";
@@ -70,7 +70,7 @@ Exit code 2: Kibana did not take all; what it took is there.`,
 
 async function setUp(options: Options): Promise<void> {
   endWhenReaderLeaves(process.stdout);
-  if (options.print !== undefined) return await printFiles(options.print, options.rules);
+  if (options.print !== undefined) return await printFiles(options.print, rulesOf(options));
   await using kibana = openKibana(connectionOf(options));
   const version = await askVersion(kibana.ask);
   say(`Kibana${version === undefined ? "" : ` ${printable(version, 40)}`} answers`);
@@ -109,19 +109,21 @@ function connectionOf(options: Options): KibanaConnection {
   };
 }
 
+/** As they are printed: nobody has been asked what is there. */
+function rulesOf({ rules, enableRules = false }: Options): DetectionRule[] | undefined {
+  return rules ? detectionRules.map((rule) => ({ ...rule, enabled: enableRules })) : undefined;
+}
+
 /** @throws KW_SETUP_UNWRITABLE */
-async function printFiles(folder: string, withRules: boolean): Promise<void> {
+async function printFiles(folder: string, rules: DetectionRule[] | undefined): Promise<void> {
   const objects = kibanaObjects();
   if (folder === "-") {
-    const all = {
-      [`POST ${objectsPath}`]: objects,
-      ...(withRules ? { [`POST ${rulesPath}`]: detectionRules } : {}),
-    };
+    const all = { [`POST ${objectsPath}`]: objects, ...(rules ? { [`POST ${rulesPath}`]: rules } : {}) };
     return await print(`${JSON.stringify(all, undefined, 2)}\n`);
   }
   const files = [
     writeAsset(join(folder, objectsFile), ndjson(objects)),
-    ...(withRules ? [writeAsset(join(folder, rulesFile), ndjson(detectionRules))] : []),
+    ...(rules ? [writeAsset(join(folder, rulesFile), ndjson(rules))] : []),
   ];
   for (const file of files) say(`wrote ${printable(file, 400)}`);
 }

@@ -11,9 +11,11 @@ export interface SearchPage {
   readonly columns: Readonly<Record<string, number | undefined>>; // fields, with their width in pixels where it is not shared out
 }
 
-/** What health documents are worth a look: something was lost, refused for good, or is read late. */
-export const healthFindings =
-  "kinwatch.health.lost > 0 or kinwatch.health.outbox.set_aside > 0 or kinwatch.health.lag_ms >= 60000";
+/** Something was lost, or is read late: what comes to an end by itself. */
+export const lostOrLate = "kinwatch.health.lost > 0 or kinwatch.health.lag_ms >= 60000";
+
+/** What health documents are worth a look; documents that were refused for good are told of until somebody deals with them. */
+const healthFindings = `${lostOrLate} or kinwatch.health.outbox.set_aside > 0`;
 
 export const searchPages: readonly SearchPage[] = [
   {

@@ -97,7 +97,8 @@ function secretsIn(authorization: string | undefined): string[] {
   if (authorization === undefined) return [];
   const encoded = authorization.slice(authorization.indexOf(" ") + 1);
   const pair = Buffer.from(encoded, "base64").toString("utf8");
-  return [encoded, pair, pair.slice(pair.indexOf(":") + 1)].filter((secret) => secret !== "");
+  const plain = [encoded, pair, pair.slice(pair.indexOf(":") + 1)].filter((secret) => secret !== "");
+  return [...plain, ...plain.map((secret) => JSON.stringify(secret).slice(1, -1))];
 }
 
 function without(secrets: readonly string[], text: string): string {

@@ -118,6 +118,10 @@ test("setup kibana --print: writes the very files that are sent, and asks nobody
     "POST /api/detection_engine/rules/_import?overwrite=true": JSON.parse(JSON.stringify(detectionRules)),
   });
   assert.deepEqual(Object.keys(JSON.parse((await setup(["--print", "-", "--no-rules"])).stdout)).length, 1);
+  const enabled = JSON.parse((await setup(["--print", "-", "--enable-rules"])).stdout);
+  const rulesPrinted: { enabled: boolean }[] =
+    enabled["POST /api/detection_engine/rules/_import?overwrite=true"];
+  assert.ok(rulesPrinted.length === 4 && rulesPrinted.every((rule) => rule.enabled));
   assert.match((await setup(["--print", join(keyFile, "x")])).stderr, /ENOTDIR.*\(KW_SETUP_UNWRITABLE\)/);
 });
 
@@ -326,6 +330,20 @@ test("setup kibana: an answer that shows the credentials back is shown without t
   const ended = await setup(to(server.port));
   assert.match(ended.stderr, /ApiKey \[removed\] of \[removed\], and \[removed\]\. .*KIBANA_REFUSED/);
   assertNoSecret(ended);
+});
+
+test("setup kibana: nor with a password that JSON writes otherwise", async () => {
+  const userFile = join(folder, "admin.user");
+  const password = 'pass"word\\with-é';
+  writeFileSync(userFile, `elastic:${password}\n`, { mode: 0o600 });
+  await using server = await serve(() => ({
+    status: 500,
+    body: { seen: `elastic:${password}`, also: [password] },
+  }));
+  const url = `http://127.0.0.1:${server.port}`;
+  const { stderr } = await setup(["--url", url, "--admin-user-file", userFile]);
+  assert.match(stderr, /\[removed\]/);
+  assert.doesNotMatch(stderr, /word|with/);
 });
 
 test("setup kibana: an object whose id another space has is told by its new one", async () => {
