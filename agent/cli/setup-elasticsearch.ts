@@ -2,12 +2,10 @@
 import { Command, Option } from "commander";
 import { KinwatchError } from "../errors.ts";
 import { apiKeyRequest } from "../fleet/api-key.ts";
-import type { Difference } from "../fleet/difference.ts";
 import { type Stream, streams } from "../fleet/field.ts";
 import { acknowledged, granted, unexpected } from "../fleet/server-answer.ts";
 import {
   applyChange,
-  type Change,
   existingStreams,
   type Plan,
   planOf,
@@ -20,6 +18,7 @@ import { printable } from "../printable.ts";
 import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, print } from "./format.ts";
 import { configOption, readSettings, type SettingsOptions } from "./settings.ts";
+import { changeText, nameOf } from "./setup-change-text.ts";
 import { addConnectionOptions, type ConnectionOptions, connectionOf } from "./setup-connection.ts";
 import { allInOne, writeFiles } from "./setup-files.ts";
 
@@ -35,8 +34,6 @@ interface Options extends SettingsOptions, ConnectionOptions {
   readonly failureStore: boolean;
 }
 
-const LINES_MAX = 40; // of differences of one template: more is another template
-const VALUE_MAX = 120;
 const keepForm = /^(?:[1-9]\d{0,4}d|forever)$/;
 const hostForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
 
@@ -135,26 +132,7 @@ async function printAssets(folder: string, wishes: Wishes): Promise<void> {
 async function show({ changes }: Plan): Promise<void> {
   if (changes.length === 0) return say("nothing to do: all templates are as they should be");
   process.exitCode = 1;
-  for (const change of changes) {
-    const { differences } = change;
-    if (differences === undefined) await print(`${nameOf(change)} is not there and would be made\n`);
-    else await print(`${nameOf(change)} would change:\n${differenceLines(differences).join("")}`);
-  }
-}
-
-function differenceLines(differences: readonly Difference[]): string[] {
-  const lines = differences
-    .slice(0, LINES_MAX)
-    .flatMap(({ path, have, want }) => [
-      ...(have === undefined ? [] : [`  - ${valueLine(path, have)}`]),
-      ...(want === undefined ? [] : [`  + ${valueLine(path, want)}`]),
-    ]);
-  const more = differences.length - LINES_MAX;
-  return more > 0 ? [...lines, `    and ${more} more\n`] : lines;
-}
-
-function valueLine(path: string, value: string): string {
-  return `${printable(path, 2 * VALUE_MAX)}: ${printable(value, VALUE_MAX)}\n`;
+  for (const change of changes) await print(changeText(change));
 }
 
 /** Templates are of data streams to come: those that are there take mappings with their next backing index, retention never. */
@@ -185,10 +163,6 @@ async function createKey(request: SendRequest, host: string): Promise<void> {
     throw unexpected(asked, undefined);
   say(`made the key ${printable(id, 100)} of ${host}; it is shown only now`);
   await print(`${encoded}\n`);
-}
-
-function nameOf({ asset }: Change): string {
-  return `${asset.kind.replace("_", " ")} ${asset.name}`;
 }
 
 function invalid(what: string, remedy: string): KinwatchError {

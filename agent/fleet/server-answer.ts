@@ -29,8 +29,7 @@ export function acknowledged(request: ServerRequest, answer: ServerAnswer): void
 
 /** Of what was asked about keys nothing is quoted: it may hold one. */
 export function unexpected(request: ServerRequest, body: unknown): KinwatchError {
-  const isSecret = request.path.startsWith("/_security/");
-  const said = isSecret ? "it is not shown" : typeof body === "string" ? body : JSON.stringify(body);
+  const said = isOfKeys(request) ? "it is not shown" : typeof body === "string" ? body : JSON.stringify(body);
   return new KinwatchError(
     "KW_SETUP_NOT_ELASTICSEARCH",
     `${asked(request)}: no answer of Elasticsearch: ${printable(said ?? "nothing", 200)}`,
@@ -38,27 +37,34 @@ export function unexpected(request: ServerRequest, body: unknown): KinwatchError
   );
 }
 
+const forKeys =
+  "A user with the cluster privilege manage_own_api_key, given by --admin-user-file, may make keys; a key may not";
+const forTemplates =
+  "Give --admin-key-file or --admin-user-file of one with the cluster privilege manage_index_templates, and on logs-kinwatch.*-* the privileges view_index_metadata and manage";
+
 function unauthorized(request: ServerRequest, status: number, body: unknown): KinwatchError {
-  const needed = request.path.startsWith("/_security/")
-    ? "A user with the cluster privilege manage_own_api_key, given by --admin-user-file, may make keys; a key may not"
-    : "Give --admin-key-file or --admin-user-file of one with the cluster privilege manage_index_templates, and on logs-kinwatch.*-* the privileges view_index_metadata and manage";
+  const remedy = isOfKeys(request) ? forKeys : forTemplates;
   return new KinwatchError(
     "KW_SETUP_UNAUTHORIZED",
     `${asked(request)}: HTTP ${status}: ${reasonIn(body)}`,
-    needed,
+    remedy,
   );
 }
 
 function refused(request: ServerRequest, status: number, body: unknown): KinwatchError {
-  const remedy =
-    status === 429 || status >= 500
-      ? "Try again when the server is well"
-      : "Elasticsearch 8.11 or later is needed; what it refuses is said above";
+  const isLater = status === 429 || status >= 500;
+  const forNow = isOfKeys(request)
+    ? forKeys
+    : "Put right what it says; Elasticsearch 8.11 or later is needed";
   return new KinwatchError(
     "KW_SETUP_REFUSED",
     `${asked(request)}: HTTP ${status}: ${reasonIn(body)}`,
-    remedy,
+    isLater ? "Try again when the server is well" : forNow,
   );
+}
+
+function isOfKeys({ path }: ServerRequest): boolean {
+  return path.startsWith("/_security/");
 }
 
 function asked({ method, path }: ServerRequest): string {

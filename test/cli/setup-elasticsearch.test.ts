@@ -198,6 +198,7 @@ for (const { why, key } of [
     await using server = await serve(cluster.answer);
     const { status, stdout, stderr } = await setup([...to(server.port), "--create-key", "web-01"]);
     assert.deepEqual([status, stdout], [2, ""]);
+    if (key.status !== 200) assert.match(stderr, /derived api keys\. .*--admin-user-file/);
     assert.match(stderr, /POST \/_security\/api_key: .*\(KW_SETUP_(REFUSED|NOT_ELASTICSEARCH)\)/);
     assert.doesNotMatch(stderr, new RegExp(secret));
   });

@@ -15,13 +15,16 @@ const missing = /^\/_data_stream\//;
 
 type Table = Readonly<Record<string, unknown>>;
 
-export function beforeSmall({ url }: Elasticsearch): Promise<TestServer> {
-  return serve(async ({ method, path, body }: Asked): Promise<Answer> => {
+export function beforeSmall({ url }: Pick<Elasticsearch, "url">): Promise<TestServer> {
+  return serve(async ({ method, path, headers: { authorization }, body }: Asked): Promise<Answer> => {
     if (missing.test(path)) return { status: 200, body: { acknowledged: true } };
     const isTemplate = /_template\//.test(path);
     const response = await fetch(url + path, {
       method,
-      headers: { "content-type": "application/json" },
+      headers: {
+        "content-type": "application/json",
+        ...(authorization === undefined ? {} : { authorization }),
+      },
       ...(body === "" ? {} : { body: isTemplate ? JSON.stringify(smaller(JSON.parse(body))) : body }),
     });
     const answer: unknown = await response.json();
