@@ -16,6 +16,7 @@ import { type Logger, openLog } from "../log.ts";
 import { watch } from "../main.ts";
 import { Delivery } from "../outputs/delivery.ts";
 import { ElasticsearchConnection } from "../outputs/elasticsearch-connection.ts";
+import { readApiKey } from "../outputs/elasticsearch-key.ts";
 import { exitBeside, journaldOutput } from "../outputs/journald.ts";
 import { ndjsonOutput } from "../outputs/ndjson.ts";
 import type { Output } from "../outputs/output.ts";
@@ -202,10 +203,10 @@ function shippingOf(store: Store, counters: Counters, options: SettingsOptions, 
   return new Shipping({
     store,
     counters,
-    connect: () =>
-      new ElasticsearchConnection(readSettings(options).output.elasticsearch, {
-        userAgent: `kinwatch/${packageFile.version}`,
-      }),
+    connect: () => {
+      const { elasticsearch } = readSettings(options).output;
+      return new ElasticsearchConnection(elasticsearch, readApiKey(elasticsearch.api_key_file, "api_key"));
+    },
     report: (error) => log.error("documents wait for Elasticsearch", { error }),
   });
 }

@@ -1,10 +1,8 @@
 /** Which server a setup asks, and as whom: of the configuration, with options over it. Its credentials are the administrator's own. */
 import type { Command } from "commander";
-import type { Config } from "../config.ts";
+import type { Config, ElasticsearchConfig } from "../config.ts";
 import { KinwatchError } from "../errors.ts";
-import type { ServerConnection } from "../outputs/elasticsearch-request.ts";
 import { printable } from "../printable.ts";
-import { readTrustedFile } from "../trusted-file.ts";
 import { readSecretLine, unusable } from "./secret-file.ts";
 
 export interface ConnectionOptions {
@@ -15,20 +13,6 @@ export interface ConnectionOptions {
   readonly adminUserFile?: string;
 }
 
-/** Of output.elasticsearch, where the configuration has it. */
-interface ElasticsearchSettings {
-  readonly urls?: readonly string[];
-  readonly ca_file?: string;
-  readonly allow_plain_http?: boolean;
-}
-
-const CA_BYTES_MAX = 1_048_576;
-const authority = {
-  insecure: "KW_CONFIG_INSECURE",
-  unreadable: "KW_CONFIG_UNREADABLE",
-  instead: ", or leave --ca-file out to trust the CAs of this host",
-} as const;
-
 export function addConnectionOptions(command: Command): Command {
   return command
     .option("--url <url>", "the server, instead of output.elasticsearch.urls; repeatable", collect)
@@ -38,33 +22,36 @@ export function addConnectionOptions(command: Command): Command {
     .option("--admin-user-file <file>", "or an administrator's user:password");
 }
 
-/** @throws KW_ARGUMENT_INVALID, KW_SETUP_PLAIN_HTTP, KW_SETUP_CREDENTIAL_UNUSABLE, KW_CONFIG_… */
-export function connectionOf(options: ConnectionOptions, config: Config): ServerConnection {
-  const { elasticsearch = {} } = config.output as { readonly elasticsearch?: ElasticsearchSettings };
-  const urls = options.url ?? elasticsearch.urls ?? ["https://localhost:9200"];
-  const allowPlainHttp = options.allowPlainHttp ?? elasticsearch.allow_plain_http ?? false;
-  for (const url of urls) checkUrl(url, allowPlainHttp);
-  const caFile = options.caFile ?? (elasticsearch.ca_file || undefined);
-  return {
-    urls,
-    ca: caFile === undefined ? undefined : readAuthority(caFile),
-    authorization: authorizationOf(options),
-  };
+/** @throws KW_ARGUMENT_INVALID, KW_SETUP_PLAIN_HTTP */
+export function serverOf(options: ConnectionOptions, { output }: Config): ElasticsearchConfig {
+  const { elasticsearch } = output;
+  const urls = options.url === undefined ? elasticsearch.urls : [...options.url];
+  const allowPlainHttp = options.allowPlainHttp ?? elasticsearch.allow_plain_http;
+  for (const url of urls) checkUrl(url, { server: "Elasticsearch", allowPlainHttp });
+  if (options.caFile === undefined) return { ...elasticsearch, urls };
+  return { ...elasticsearch, urls, ca_file: options.caFile, ca_trusted_fingerprint: "" };
 }
 
 function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
 }
 
-function checkUrl(text: string, allowPlainHttp: boolean): void {
+/** @throws KW_ARGUMENT_INVALID, KW_SETUP_PLAIN_HTTP */
+export function checkUrl(
+  text: string,
+  {
+    server,
+    allowPlainHttp,
+  }: { readonly server: "Elasticsearch" | "Kibana"; readonly allowPlainHttp: boolean },
+): void {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   // What stands before an @ may be a password: it is not quoted.
   if (url !== undefined && (url.username !== "" || url.password !== ""))
-    throw invalid("An address of Elasticsearch names a user", "Give --admin-user-file instead");
+    throw invalid(`An address of ${server} names a user`, "Give --admin-user-file instead");
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.search !== "" || url.hash !== "")
     throw invalid(
-      `No address of Elasticsearch: ${printable(text, 200)}`,
-      "Write it as https://es.example:9200",
+      `No address of ${server}: ${printable(text, 200)}`,
+      `Write it as ${server === "Kibana" ? "https://kibana.example:5601" : "https://es.example:9200"}`,
     );
   if (url.protocol === "http:" && !isLoopback(url) && !allowPlainHttp)
     throw new KinwatchError(
@@ -79,15 +66,14 @@ function isLoopback({ hostname }: URL): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
-function readAuthority(path: string): Buffer {
-  const pem = readTrustedFile(path, CA_BYTES_MAX, authority);
-  if (!pem.includes("-----BEGIN CERTIFICATE-----"))
-    throw invalid(`${printable(path, 200)} holds no certificate`, "Name a file of certificates in PEM form");
-  return pem;
-}
-
-/** @returns the header; undefined: the server asks nobody who he is */
-function authorizationOf({ adminKeyFile, adminUserFile }: ConnectionOptions): string | undefined {
+/**
+ * @returns the header; undefined: the server asks nobody who he is
+ * @throws KW_ARGUMENT_INVALID, KW_SETUP_CREDENTIAL_UNUSABLE
+ */
+export function authorizationOf({
+  adminKeyFile,
+  adminUserFile,
+}: Pick<ConnectionOptions, "adminKeyFile" | "adminUserFile">): string | undefined {
   if (adminKeyFile !== undefined && adminUserFile !== undefined)
     throw invalid("Both --admin-key-file and --admin-user-file are given", "Give one of them");
   if (adminUserFile !== undefined) {

@@ -19,7 +19,12 @@ import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, print } from "./format.ts";
 import { configOption, readSettings, type SettingsOptions } from "./settings.ts";
 import { changeText, nameOf } from "./setup-change-text.ts";
-import { addConnectionOptions, type ConnectionOptions, connectionOf } from "./setup-connection.ts";
+import {
+  addConnectionOptions,
+  authorizationOf,
+  type ConnectionOptions,
+  serverOf,
+} from "./setup-connection.ts";
 import { allInOne, writeFiles } from "./setup-files.ts";
 
 interface Options extends SettingsOptions, ConnectionOptions {
@@ -92,8 +97,7 @@ async function setUp(options: Options): Promise<void> {
       "Use letters, digits, dots and dashes",
     );
   if (options.print !== undefined) return await printAssets(options.print, wishes);
-  const connection = connectionOf(options, readSettings(options));
-  await using server = openServer(connection);
+  await using server = openServer(serverOf(options, readSettings(options)), authorizationOf(options));
   const plan = await planOf(server.request, wishes);
   if (options.dryRun === true) return await show(plan);
   for (const change of plan.changes) {

@@ -27,21 +27,28 @@ export function allInOne(options: TemplateOptions): string {
  * @throws KW_SETUP_UNWRITABLE
  */
 export function writeFiles(folder: string, options: TemplateOptions): string[] {
-  return requestsToPrint(options).map(({ path, body }) => {
-    const file = join(folder, `${path.slice(1)}.json`);
-    try {
-      mkdirSync(dirname(file), { recursive: true });
-      replaceFile(file, { unfinished: `${file}.new`, mode: 0o644 }, (fd) => writeFileSync(fd, json(body)));
-    } catch (cause) {
-      throw new KinwatchError(
-        "KW_SETUP_UNWRITABLE",
-        `Cannot write ${printable(file, 200)}: ${systemCode(cause)}`,
-        "Name a folder that you may write, or - for standard output",
-        { cause },
-      );
-    }
-    return file;
-  });
+  return requestsToPrint(options).map(({ path, body }) =>
+    writeAsset(join(folder, `${path.slice(1)}.json`), json(body)),
+  );
+}
+
+/**
+ * @returns its path
+ * @throws KW_SETUP_UNWRITABLE
+ */
+export function writeAsset(file: string, text: string): string {
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    replaceFile(file, { unfinished: `${file}.new`, mode: 0o644 }, (fd) => writeFileSync(fd, text));
+  } catch (cause) {
+    throw new KinwatchError(
+      "KW_SETUP_UNWRITABLE",
+      `Cannot write ${printable(file, 200)}: ${systemCode(cause)}`,
+      "Name a folder that you may write, or - for standard output",
+      { cause },
+    );
+  }
+  return file;
 }
 
 function json(body: unknown): string {

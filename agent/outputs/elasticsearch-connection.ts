@@ -3,10 +3,10 @@
  * may be asked again: documents carry their ids. Made anew where something about the access is wrong, so that files that were
  * corrected meanwhile count without a restart.
  */
+import packageFile from "../../package.json" with { type: "json" };
 import type { ElasticsearchConfig } from "../config.ts";
-import { readApiKey } from "./elasticsearch-key.ts";
 import { type Answer, ElasticsearchNode, type Question } from "./elasticsearch-node.ts";
-import { readTlsFiles } from "./elasticsearch-trust.ts";
+import { readTlsFiles } from "./server-trust.ts";
 
 const REST_MS_MIN = 1_000;
 const REST_MS_MAX = 60_000;
@@ -25,16 +25,13 @@ export class ElasticsearchConnection implements AsyncDisposable {
   #at = 0; // of the node that answered last
 
   /**
-   * @param authorization of a person who sets up the server; left out: the key that the configuration names
-   * @throws KW_ELASTICSEARCH_KEY_…, KW_ELASTICSEARCH_TLS_FILE
+   * @param authorization the header's value; undefined: it is not said who asks
+   * @throws KW_ELASTICSEARCH_TLS_FILE
    */
   constructor(
     config: ElasticsearchConfig,
-    {
-      authorization = readApiKey(config.api_key_file, "api_key"),
-      userAgent,
-      nowMs = () => performance.now(),
-    }: { authorization?: string; userAgent: string; nowMs?: () => number },
+    authorization: string | undefined,
+    nowMs = () => performance.now(),
   ) {
     const { urls, ca_trusted_fingerprint: fingerprint, timeout: timeoutMs } = config;
     const tls = readTlsFiles(config);
@@ -43,7 +40,11 @@ export class ElasticsearchConnection implements AsyncDisposable {
       restsUntilMs: 0,
       restMs: REST_MS_MIN,
     }));
-    this.#headers = { authorization, "user-agent": userAgent, accept: "application/json" };
+    this.#headers = {
+      "user-agent": `kinwatch/${packageFile.version}`,
+      accept: "application/json",
+      ...(authorization === undefined ? {} : { authorization }),
+    };
     this.#nowMs = nowMs;
   }
 

@@ -1,19 +1,14 @@
-/**
- * One node of the server: a pool of connections, directly or by the proxy that the environment names (HTTPS_PROXY, NO_PROXY),
- * and what went wrong with it as an error that says what to do.
- */
-import { createSecureContext } from "node:tls";
-import { getProxyForUrl } from "proxy-from-env";
-import { Agent, type Dispatcher, ProxyAgent } from "undici";
+/** One node of the server, and what went wrong with it as an error that says what to do. */
+import type { Dispatcher } from "undici";
 import { KinwatchError, systemCode } from "../errors.ts";
 import { printable } from "../printable.ts";
-import { authorityOf, type TlsOptions } from "./elasticsearch-trust.ts";
+import { openDispatcher, type Trust } from "./server-dispatcher.ts";
 
 export interface Question {
   readonly method: "GET" | "PUT" | "POST" | "DELETE" | "HEAD";
   readonly path: string; // below the address, with its query
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Buffer;
+  readonly body?: string | Buffer; // left out: none
 }
 
 export interface Answer {
@@ -22,13 +17,10 @@ export interface Answer {
   readonly body: Buffer;
 }
 
-export interface NodeOptions {
-  readonly tls: TlsOptions;
-  readonly fingerprint: string; // "": none
+export interface NodeOptions extends Trust {
   readonly timeoutMs: number; // for the answer to begin, and between two parts of it
 }
 
-const connectMs = 10_000;
 const answerMax = 16 * 1_048_576; // bytes: that of a bulk request is some 100 a document
 const untrusted =
   /^(?:CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|ERR_TLS_CERT_ALTNAME|INVALID_CA|PATH_LENGTH_)/;
@@ -47,7 +39,7 @@ export class ElasticsearchNode {
   async ask({ method, path, headers, body }: Question, signal?: AbortSignal): Promise<Answer> {
     const { timeoutMs } = this.#options;
     try {
-      this.#dispatcher ??= this.#open();
+      this.#dispatcher ??= openDispatcher(this.url, this.#options);
       const dispatcher = await this.#dispatcher;
       const answer = await dispatcher.request({
         origin: this.url.origin,
@@ -70,24 +62,6 @@ export class ElasticsearchNode {
     const dispatcher = await this.#dispatcher?.catch(() => undefined);
     this.#dispatcher = undefined;
     await dispatcher?.destroy();
-  }
-
-  async #open(): Promise<Dispatcher> {
-    const { tls, fingerprint } = this.#options;
-    const proxy = getProxyForUrl(this.url.href);
-    const isPinned = fingerprint !== "" && this.url.protocol === "https:";
-    const ca = isPinned ? { ca: await authorityOf(this.url, fingerprint, proxy) } : {};
-    // An authority that is known by its fingerprint may be one below the root: openssl-verification-options(1), -partial_chain
-    const trust = {
-      secureContext: createSecureContext({
-        ...tls,
-        ...ca,
-        ...(isPinned ? { allowPartialTrustChain: true } : {}),
-      }),
-    };
-    if (proxy === "") return new Agent({ connect: { ...trust, timeout: connectMs } });
-    const secure = { ...trust, timeout: connectMs };
-    return new ProxyAgent({ uri: proxy, requestTls: secure, connect: { timeout: connectMs } });
   }
 }
 

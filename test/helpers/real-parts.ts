@@ -17,7 +17,8 @@ export type RealPart =
   | "ausearch"
   | "plain-user"
   | "terminal"
-  | "openssl";
+  | "openssl"
+  | "go";
 
 // A test may run with a short PATH (npm, cron); the administrator's programs live in the sbin folders.
 const folders = [
@@ -38,6 +39,7 @@ const checks: Readonly<Record<RealPart, () => boolean>> = {
   ausearch: () => findProgram("ausearch") !== undefined,
   openssl: () => findProgram("openssl") !== undefined,
   "plain-user": () => isRoot() && plainUserReads(fileURLToPath(import.meta.url)),
+  go: () => findProgram("go") !== undefined,
   terminal: () => existsSync(new URL("../../node_modules/node-pty/build/Release/pty.node", import.meta.url)),
 };
 

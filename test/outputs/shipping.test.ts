@@ -9,6 +9,7 @@ import { defaultConfig, type ElasticsearchConfig } from "../../agent/config.ts";
 import { newCounters } from "../../agent/counters.ts";
 import { KinwatchError } from "../../agent/errors.ts";
 import { ElasticsearchConnection } from "../../agent/outputs/elasticsearch-connection.ts";
+import { readApiKey } from "../../agent/outputs/elasticsearch-key.ts";
 import { Shipping } from "../../agent/outputs/shipping.ts";
 import { readShippingState } from "../../agent/outputs/shipping-state.ts";
 import type { Stream } from "../../agent/store/shipments.ts";
@@ -31,10 +32,7 @@ class World implements AsyncDisposable {
     counters: this.counters,
     connect: () => {
       const config = { ...defaultConfig.output.elasticsearch, api_key_file: this.keyFile, ...this.config };
-      return new ElasticsearchConnection(config, {
-        userAgent: "kinwatch/test",
-        nowMs: () => this.clock.nowMs,
-      });
+      return new ElasticsearchConnection(config, readApiKey(this.keyFile, "api_key"), () => this.clock.nowMs);
     },
     report: (error) => {
       assert.ok(error instanceof KinwatchError, String(error));

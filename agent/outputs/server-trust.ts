@@ -25,7 +25,7 @@ const chainMax = 16;
 const certificate: TrustedUse = {
   insecure: "KW_ELASTICSEARCH_TLS_FILE",
   unreadable: "KW_ELASTICSEARCH_TLS_FILE",
-  instead: ", or leave it out of output.elasticsearch",
+  instead: ", or leave it out",
 };
 
 /** @throws KW_ELASTICSEARCH_TLS_FILE */
