@@ -9,7 +9,7 @@
 import type { AgentDocument, HostDocument } from "./alert/alert-document.ts";
 import { Dispatch } from "./alert/dispatch.ts";
 import type { HealthDocument } from "./alert/ecs-health.ts";
-import { Judge } from "./alert/judge.ts";
+import { type FleetKnowledge, Judge } from "./alert/judge.ts";
 import { Pulse, type Usage } from "./alert/pulse.ts";
 import { Baseline, type Learn } from "./baseline/baseline.ts";
 import { newCounters } from "./counters.ts";
@@ -34,6 +34,8 @@ export interface FlowOptions extends Omit<PassOptions, "rules"> {
   readonly delivery: Delivery;
   /** To Elasticsearch; undefined: it is not wanted. */
   readonly shipping: Shipping | undefined;
+  /** What the fleet can be asked; undefined: it is not wanted. */
+  readonly prevalence: FleetKnowledge | undefined;
   /** The last part of its data streams' names. */
   readonly namespace: string;
   /** What we cost. */

@@ -8,7 +8,7 @@ import { type Match, newParentRule, toldParent } from "../rules/new-parent.ts";
 import type { Rule, Threat } from "../rules/rule.ts";
 import type { Asked, RuleMatch } from "../rules/rule-engine.ts";
 import type { Term } from "../rules/term.ts";
-import type { AlertDocument, ThreatDocument } from "./alert-document.ts";
+import type { AlertDocument, PrevalenceDocument, ThreatDocument } from "./alert-document.ts";
 import { timedId } from "./alert-id.ts";
 import { type DocumentContext, executionPart, lineagePart, rpmPart } from "./ecs-execution.ts";
 import {
@@ -247,9 +247,17 @@ export interface HeldAlerts {
 }
 
 /** The same alert with what came of it, or the word that nothing did. Once: its message tells it too. */
-export function withOutcome(alert: AlertDocument, updates: readonly SoftwareUpdate[]): AlertDocument {
-  const document = withOutcomePart(alert, updates);
-  return { ...document, message: `${alert.message}: ${outcomeSentence(document.kinwatch)}` };
+export function withOutcome(
+  alert: AlertDocument,
+  updates: readonly SoftwareUpdate[],
+  prevalence?: PrevalenceDocument,
+): AlertDocument {
+  const { kinwatch, ...document } = withOutcomePart(alert, updates);
+  return {
+    ...document,
+    message: `${alert.message}: ${outcomeSentence(kinwatch)}`,
+    kinwatch: { ...kinwatch, ...(prevalence === undefined ? {} : { prevalence }) },
+  };
 }
 
 function whatHappened(image: ProcessImage, installation: Installation | undefined): string {

@@ -9,7 +9,7 @@ import { matchNewParent, newParentRule } from "../rules/new-parent.ts";
 import type { Found, Knowledge, Matched, Step } from "../rules/pass.ts";
 import { questionOf, type Rule } from "../rules/rule.ts";
 import type { ExceptionHits, Outputs, Store } from "../store/store.ts";
-import type { AgentDocument, AlertDocument, HostDocument } from "./alert-document.ts";
+import type { AgentDocument, AlertDocument, HostDocument, PrevalenceDocument } from "./alert-document.ts";
 import type { Dispatch } from "./dispatch.ts";
 import {
   type AlertContext,
@@ -19,6 +19,7 @@ import {
   summaryAlert,
   withOutcome,
 } from "./ecs-alert.ts";
+import { type PrevalenceQuestion, prevalenceQuestion } from "./prevalence-question.ts";
 
 export interface JudgeOptions {
   readonly store: Store;
@@ -26,6 +27,7 @@ export interface JudgeOptions {
   readonly rules: readonly Rule[];
   readonly outputs: Outputs; // who takes alerts
   readonly dispatch: Dispatch | undefined; // to Elasticsearch
+  readonly prevalence: FleetKnowledge | undefined;
   readonly namespace: string; // of its data streams
   readonly learn: Learn;
   readonly isLog: boolean; // what is watched tells of what was before, too
@@ -34,6 +36,12 @@ export interface JudgeOptions {
   readonly agent: AgentDocument;
   readonly counters: Counters;
   readonly nowMs: () => number | undefined; // when it is decided; undefined: a stored log, when it happened
+}
+
+/** What the fleet can be asked: answers come while an alert waits for its outcome. */
+export interface FleetKnowledge {
+  ask(question: PrevalenceQuestion): void;
+  answer(question: PrevalenceQuestion): PrevalenceDocument;
 }
 
 /** What bounds the alerts of a rule. */
@@ -210,6 +218,7 @@ export class Judge {
     if (baseline.isLearning(timeMs)) counters.alerts_learned += 1;
     else {
       const alert = ecsAlert(installation, { ...match, terms: news }, this.#contextOf(found));
+      this.#askFleet(installation);
       this.#raise(newParentRule, alert, timeMs, false);
     }
   }
@@ -229,6 +238,7 @@ export class Judge {
     if (isLearned) counters.alerts_learned += 1;
     else {
       const alert = ecsRuleAlert(subject, { rule, terms: news }, this.#contextOf(matched));
+      if (subject.kind === "installation") this.#askFleet(subject.installation);
       this.#raise(rule, alert, timeMs, subject.kind !== "installation");
     }
   }
@@ -271,14 +281,21 @@ export class Judge {
 
   #complete(installation: Installation): void {
     this.#options.dispatch?.settled(installation);
-    for (const id of this.#alertIds(installation)) this.#completeAlert(id, installation.updates);
+    const question = this.#options.prevalence && prevalenceQuestion(installation);
+    const prevalence = question && this.#options.prevalence?.answer(question);
+    for (const id of this.#alertIds(installation)) this.#completeAlert(id, installation.updates, prevalence);
   }
 
-  #completeAlert(id: string, updates: Installation["updates"]): void {
+  #askFleet(installation: Installation | undefined): void {
+    const question = installation && this.#options.prevalence && prevalenceQuestion(installation);
+    if (question !== undefined) this.#options.prevalence?.ask(question);
+  }
+
+  #completeAlert(id: string, updates: Installation["updates"], prevalence?: PrevalenceDocument): void {
     const { store, outputs, dispatch } = this.#options;
     const document = store.awaitsOutcome(id);
     if (document === undefined) return; // nothing was new about it, or it was completed before a restart
-    const alert = withOutcome(JSON.parse(document) as AlertDocument, updates);
+    const alert = withOutcome(JSON.parse(document) as AlertDocument, updates, prevalence);
     store.completeAlert(id, JSON.stringify(alert), alert.kinwatch.held ? nobody : outputs);
     dispatch?.alert(alert);
   }

@@ -103,6 +103,7 @@ async function replay(files: readonly string[], options: Options): Promise<void>
     store,
     delivery,
     shipping: undefined,
+    prevalence: undefined,
     namespace: config.output.elasticsearch.namespace,
     usage: processUsage,
     counters,

@@ -20,6 +20,7 @@ import { readApiKey } from "../outputs/elasticsearch-key.ts";
 import { exitBeside, journaldOutput } from "../outputs/journald.ts";
 import { ndjsonOutput } from "../outputs/ndjson.ts";
 import type { Output } from "../outputs/output.ts";
+import { Prevalence } from "../outputs/prevalence.ts";
 import { Shipping } from "../outputs/shipping.ts";
 import { terminalOutput } from "../outputs/terminal.ts";
 import { UnblockedFile } from "../outputs/unblocked-file.ts";
@@ -104,6 +105,9 @@ async function run(options: SettingsOptions): Promise<void> {
   const shipping = config.output.elasticsearch.enabled
     ? shippingOf(store, counters, options, log)
     : undefined;
+  await using prevalence = config.output.elasticsearch.prevalence.enabled
+    ? prevalenceOf(options, log)
+    : undefined;
   const users = new UserNames();
   const rules = new LiveRules(config, source.name, log);
   reload = () => rules.reload(true);
@@ -114,6 +118,7 @@ async function run(options: SettingsOptions): Promise<void> {
     store,
     delivery,
     shipping,
+    prevalence,
     namespace: config.output.elasticsearch.namespace,
     usage: processUsage,
     counters,
@@ -208,6 +213,21 @@ function shippingOf(store: Store, counters: Counters, options: SettingsOptions, 
       return new ElasticsearchConnection(elasticsearch, readApiKey(elasticsearch.api_key_file, "api_key"));
     },
     report: (error) => log.error("documents wait for Elasticsearch", { error }),
+  });
+}
+
+function prevalenceOf(options: SettingsOptions, log: Logger): Prevalence {
+  const { namespace, prevalence } = readSettings(options).output.elasticsearch;
+  return new Prevalence({
+    namespace,
+    days: prevalence.days,
+    hostId: () => readHostFacts()?.id,
+    connect: () => {
+      const { elasticsearch } = readSettings(options).output;
+      const key = readApiKey(elasticsearch.prevalence.api_key_file, "prevalence_api_key");
+      return new ElasticsearchConnection(elasticsearch, key);
+    },
+    report: (error) => log.warn("the fleet cannot be asked", { error }),
   });
 }
 

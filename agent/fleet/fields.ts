@@ -164,9 +164,10 @@ const ofAlerts: Fields = {
   "kinwatch.summary.from": ["date", "Of a summary: the beginning of its interval."],
   "kinwatch.summary.until": ["date", "Of a summary: the end of its interval."],
   "kinwatch.summary.alerts": ["keyword", "Of a summary: ids of the first 100 alerts."],
-  "kinwatch.prevalence.hosts": ["long", "On how many hosts the baseline knows it."],
-  "kinwatch.prevalence.days": ["long", "On how many days the baseline knows it."],
-  "kinwatch.prevalence.status": ["keyword", "Whether that could be told, or why not."],
+  "kinwatch.prevalence.status": ["keyword", "Whether the fleet told how common it is, or why not."],
+  "kinwatch.prevalence.hosts": ["long", "On how many other hosts the same parent installed it."],
+  "kinwatch.prevalence.fleet_hosts": ["long", "How many other hosts installed anything."],
+  "kinwatch.prevalence.days": ["long", "How many days back that was asked for."],
   ...listed("kinwatch.coverage.", lossNames, "long", "Loss before the alert was decided: counter %."),
 };
 

@@ -4,6 +4,7 @@ import type {
   AlertDocument,
   AncestorDocument,
   OutcomeDocument,
+  PrevalenceDocument,
   SoftwareUpdateDocument,
 } from "../alert/alert-document.ts";
 import { outcomeSentence, signatureWords } from "../alert/ecs-outcome.ts";
@@ -64,6 +65,7 @@ export function alertText(alert: AlertDocument, options: TextOptions): string {
     ...chainLines(alert, options),
     ...notableLines(alert, options),
     ...outcomeLines(kinwatch, options),
+    ...fleetLines(kinwatch.prevalence, options),
     ...field("alert", event.id, options, "dim"),
   ];
   return `${lines.join("\n")}\n`;
@@ -80,9 +82,23 @@ export function outcomeText(alert: AlertDocument, options: TextOptions): string 
     ),
     ...(alert.kinwatch.software_update.length > 1 ? packageLines(alert.kinwatch, options) : []),
     ...field("by", `${who}: ${what}`, options),
+    ...fleetLines(alert.kinwatch.prevalence, options),
     ...field("alert", alert.event.id, options, "dim"),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** Without a word where the fleet is not asked. */
+function fleetLines(prevalence: PrevalenceDocument | undefined, options: TextOptions): string[] {
+  if (prevalence === undefined) return [];
+  const { status, days, hosts = 0, fleet_hosts: fleet = 0 } = prevalence;
+  if (status !== "known") return field("fleet", `not known: ${status}`, options, "dim");
+  return field(
+    "fleet",
+    `seen on ${hosts} of ${fleet} other hosts in ${days} days`,
+    options,
+    hosts === 0 ? "bold" : plain,
+  );
 }
 
 /** One line for a list; of the rule that most alerts come from, its name is left out. The beginning of an id is enough for `kinwatch alerts show`: a ms and 16 bits. */

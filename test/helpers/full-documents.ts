@@ -1,18 +1,11 @@
 /** Alerts and events that have all that there can be, between them: for what must know every field. */
 import type { AlertDocument, ExecutionDocument } from "../../agent/alert/alert-document.ts";
+import { withOutcome } from "../../agent/alert/ecs-alert.ts";
 import { ecsEvent, ecsInstallation } from "../../agent/alert/ecs-event.ts";
 import { withOutcomePart } from "../../agent/alert/ecs-outcome.ts";
 import { lossNames, newCounters } from "../../agent/counters.ts";
 import { shippedAliases } from "../../agent/packages/shipped-aliases.ts";
-import {
-  completedAlert,
-  contextOf,
-  installationOf,
-  raisedAlert,
-  rpmImage,
-  ruleAlert,
-  summaryOf,
-} from "./alerts.ts";
+import { contextOf, installationOf, raisedAlert, rpmImage, ruleAlert, summaryOf } from "./alerts.ts";
 import { imageOf, scriptImage, updateOf } from "./images.ts";
 
 const full = {
@@ -54,7 +47,7 @@ const counters = {
 };
 
 export const fullAlerts: readonly AlertDocument[] = [
-  completedAlert(image, [updateOf()]),
+  withOutcome(raisedAlert(image), [updateOf()], { status: "known", days: 30, hosts: 2, fleet_hosts: 140 }),
   raisedAlert(unresolved, { counters, ancestors: [before] }),
   raisedAlert(loggedIn, context),
   { ...ruleAlert(), kinwatch: { ...ruleAlert().kinwatch, held: true } },

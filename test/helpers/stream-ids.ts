@@ -14,7 +14,7 @@ export async function idsIn(url: string, stream: string): Promise<string[]> {
     assert.equal(answer.status, 200, await answer.clone().text());
     return (await answer.json()) as Page;
   };
-  await ask(`/${stream}/_refresh`, {});
+  await fetch(`${url}/${stream}/_refresh`, { method: "POST" });
   const ids: string[] = [];
   let page = await ask(`/${stream}/_search?scroll=1m`, { size: 10_000, _source: false, sort: ["_doc"] });
   while (page.hits.hits.length > 0) {

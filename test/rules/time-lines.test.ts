@@ -181,6 +181,7 @@ async function run(given: Run): Promise<Told> {
     store,
     delivery,
     shipping: undefined,
+    prevalence: undefined,
     namespace: "default",
     usage: () => ({ uptimeMs: 0, memoryBytes: 0, cpuMs: 0 }),
     counters,

@@ -1,9 +1,23 @@
 /** Our templates in a real Elasticsearch: installed by the command, filled with documents as the code makes them, and asked. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { AlertDocument, ExecutionDocument } from "../../agent/alert/alert-document.ts";
 import { withOutcome } from "../../agent/alert/ecs-alert.ts";
-import { completedAlert, raisedAlert, rpmImage, ruleAlert } from "../helpers/alerts.ts";
+import { ecsInstallation } from "../../agent/alert/ecs-event.ts";
+import { withOutcomePart } from "../../agent/alert/ecs-outcome.ts";
+import { defaultConfig } from "../../agent/config.ts";
+import { ElasticsearchConnection } from "../../agent/outputs/elasticsearch-connection.ts";
+import { Prevalence } from "../../agent/outputs/prevalence.ts";
+import {
+  completedAlert,
+  contextOf,
+  host,
+  installationOf,
+  raisedAlert,
+  rpmImage,
+  ruleAlert,
+} from "../helpers/alerts.ts";
 import { needsElasticsearch, startElasticsearch } from "../helpers/elasticsearch.ts";
 import { fullAlerts, fullEvents } from "../helpers/full-documents.ts";
 import { scriptImage, updateOf } from "../helpers/images.ts";
@@ -268,5 +282,50 @@ test("setup elasticsearch, with a real server", { skip: lacks }, async (t) => {
     assert.notDeepEqual(smaller(all), all);
     for (const type of ["constant_keyword", "wildcard", "match_only_text"])
       assert.match(JSON.stringify(all), new RegExp(`"type":"${type}"`));
+  });
+
+  await t.test("the fleet tells on how many other hosts a parent has installed a package", async () => {
+    const of = (id: string, script: string, nevra: string): ExecutionDocument => {
+      const image = rpmImage({}, { parent: scriptImage(script) });
+      const event = ecsInstallation(
+        installationOf(image),
+        contextOf(image, { host: { ...host, id }, namespace: "fleet" }),
+      );
+      return {
+        ...withOutcomePart(event, [updateOf({ nevra })]),
+        event: { ...event.event, id: `${id} ${script} ${nevra}` },
+      };
+    };
+    const statuses = await create([
+      ...["a", "b", "c", "here"].map((id) => of(id, "/opt/deploy.sh", "kw-a-1-1.noarch")),
+      of("a", "/opt/deploy.sh", "kw-b-1-1.noarch"),
+      of("d", "/opt/other.sh", "kw-a-1-1.noarch"),
+    ]);
+    assert.ok(statuses.every((status) => status === 201));
+    const config = { ...defaultConfig.output.elasticsearch, urls: [server.url] };
+    await using prevalence = new Prevalence({
+      connect: () => new ElasticsearchConnection(config, undefined),
+      namespace: "fleet",
+      days: 365,
+      hostId: () => "here",
+      report: (error) => assert.fail(String(error)),
+    });
+    const question = (script: string, ...packages: readonly string[]) => ({
+      executable: "/usr/bin/bash",
+      script,
+      packages,
+    });
+    const rows = [
+      [question("/opt/deploy.sh", "kw-a"), 3],
+      [question("/opt/deploy.sh", "kw-b"), 1],
+      [question("/opt/deploy.sh"), 3],
+      [question("/opt/never.sh", "kw-a"), 0],
+    ] as const;
+    for (const [asked] of rows) prevalence.ask(asked);
+    assert.equal(prevalence.answer(question("/opt/deploy.sh")).status, "no answer in time");
+    const known = () => rows.every(([asked]) => prevalence.answer(asked).status === "known");
+    for (const endMs = performance.now() + 5_000; !known() && performance.now() < endMs; ) await sleep(20);
+    for (const [asked, hosts] of rows)
+      assert.deepEqual(prevalence.answer(asked), { status: "known", days: 365, hosts, fleet_hosts: 4 });
   });
 });
