@@ -27,15 +27,26 @@ export function bulkPath(requiresDataStream: boolean): string {
   return `/_bulk?filter_path=${fields}${requiresDataStream ? "&require_data_stream=true" : ""}`;
 }
 
-export function bulkBody(shipments: readonly Shipment[]): Buffer {
-  const newline = Buffer.from("\n");
-  return Buffer.concat(
-    shipments.flatMap(({ id, stream, document }) => [
-      Buffer.from(`{"create":{"_index":${JSON.stringify(stream)},"_id":${JSON.stringify(id)}}}\n`),
-      document,
-      newline,
-    ]),
+/**
+ * @param memory where it is written, if it fits: what is left outside of the heap batch by batch would be collected late
+ * @returns the body, uncompressed
+ */
+export function bulkBody(shipments: readonly Shipment[], memory = Buffer.alloc(0)): Buffer {
+  const actions = shipments.map(
+    ({ id, stream }) => `{"create":{"_index":${JSON.stringify(stream)},"_id":${JSON.stringify(id)}}}\n`,
   );
+  const bytes = shipments.reduce(
+    (sum, { document }) => sum + document.length + 1,
+    actions.join("").length * 3,
+  );
+  const body = bytes <= memory.length ? memory : Buffer.alloc(bytes); // a character is three bytes at most
+  let at = 0;
+  for (const [index, { document }] of shipments.entries()) {
+    at += body.write(actions[index] ?? "", at);
+    at += document.copy(body, at);
+    at += body.write("\n", at);
+  }
+  return body.subarray(0, at);
 }
 
 /** @returns undefined: it is no answer to these, or not the whole of it, so that nothing is known of any of them */

@@ -25,7 +25,8 @@ import type { Answer } from "./elasticsearch-node.ts";
 import { readShippingState, type ShippingState, writeShippingState } from "./shipping-state.ts";
 
 const BATCH_DOCUMENTS = 500;
-const BATCH_BYTES = 4 * 1_048_576; // before they are compressed: it is held in memory twice
+const BATCH_BYTES = 2 * 1_048_576; // before they are compressed: it is held in memory twice
+const ACTION_BYTES = 512; // of a line about a document: its stream and its id
 const BATCH_STEP = 16; // documents more after a success, until the server finds a request too long again
 const GATHER_MS = 1_000; // documents that are no alerts are sent together
 const LOOK_MS = 250;
@@ -61,6 +62,7 @@ export class Shipping {
   readonly #nowMs: () => number;
   readonly #over = new AbortController();
   readonly #backoff: Backoff;
+  readonly #memory = Buffer.alloc(BATCH_BYTES + BATCH_DOCUMENTS * ACTION_BYTES);
   #connection: ElasticsearchConnection | undefined;
   #state: ShippingState;
   #requiresDataStream = true;
@@ -150,7 +152,7 @@ export class Shipping {
         method: "POST",
         path: bulkPath(this.#requiresDataStream),
         headers: { "content-type": "application/x-ndjson", "content-encoding": "gzip" },
-        body: await compress(bulkBody(batch), { level: 1 }),
+        body: await compress(bulkBody(batch, this.#memory), { level: 1 }),
       },
       this.#over.signal,
     );

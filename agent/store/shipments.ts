@@ -4,7 +4,7 @@
  */
 import type { Counters } from "../counters.ts";
 import type { Database, Row } from "./database.ts";
-import { packed, unpacked } from "./shipment-document.ts";
+import { packed, unpacked, unpackedLength } from "./shipment-document.ts";
 
 export const streams = ["alerts", "health", "events"] as const; // by their rank
 export type Stream = (typeof streams)[number];
@@ -31,12 +31,14 @@ export interface Totals {
 }
 
 const rowBytes = 100; // of a row beside its document and id, with its place in the indices
+const documentMax = 16 * 1_048_576; // bytes; its parts are bounded, and sum up to less than one
 const letGoMax = 1_000; // rows that are looked at at a time
 
 export class Shipments {
   readonly #database: Database;
   readonly #counters: Counters | undefined;
   readonly #bytesMax: number;
+  #memory = Buffer.alloc(0); // of the batch that was read last
 
   constructor(database: Database, counters: Counters | undefined, bytesMax: number) {
     this.#database = database;
@@ -63,7 +65,7 @@ export class Shipments {
   open(id: string): string | undefined {
     const sql = "SELECT document FROM shipments WHERE id = ? AND state = 'open'";
     const row = this.#database.get(sql, id);
-    return row && documentOf(row)?.toString("utf8");
+    return row && documentOf(row).toString("utf8");
   }
 
   openIds(): string[] {
@@ -79,17 +81,21 @@ export class Shipments {
     this.#database.run(sql, document, document.length + id.length + rowBytes, id);
   }
 
-  /** What goes next: by rank, then in the order in which it came about. @param bytesMax of the documents, but one at least */
+  /**
+   * What goes next: by rank, then in the order in which it came about. Their documents are in memory that the next call uses again.
+   * @param bytesMax of the documents, but one at least
+   */
   next(documentsMax: number, bytesMax: number): Shipment[] {
     const sql =
       "SELECT sequence, id, stream, document FROM shipments WHERE state = 'waiting' ORDER BY rank, sequence LIMIT ?";
     const next: Shipment[] = [];
     let bytes = 0;
     for (const row of this.#database.all(sql, documentsMax)) {
-      const shipment = shipmentOf(row);
-      bytes += shipment.document.length;
-      if (next.length > 0 && bytes > bytesMax) break;
-      next.push(shipment);
+      const length = lengthOf(row);
+      if (next.length > 0 && bytes + length > bytesMax) break;
+      if (this.#memory.length < bytes + length) this.#memory = Buffer.alloc(Math.max(bytesMax, length)); // of the first one only
+      next.push(shipmentOf(row, this.#memory.subarray(bytes)));
+      bytes += length;
     }
     return next;
   }
@@ -118,7 +124,8 @@ export class Shipments {
     for (let last = 0; ; ) {
       const rows = this.#database.all(sql, last, prefix, prefix);
       if (rows.length === 0) return;
-      for (const row of rows) yield { ...shipmentOf(row), reason: String(row["reason"]) };
+      for (const row of rows)
+        yield { ...shipmentOf(row, Buffer.alloc(lengthOf(row))), reason: String(row["reason"]) };
       last = Number(rows.at(-1)?.["sequence"]);
     }
   }
@@ -182,16 +189,23 @@ export class Shipments {
   }
 }
 
-function shipmentOf(row: Row): Shipment {
+function shipmentOf(row: Row, memory: Buffer): Shipment {
   return {
     sequence: Number(row["sequence"]),
     id: String(row["id"]),
     stream: String(row["stream"]),
-    document: documentOf(row) ?? Buffer.alloc(0), // the server refuses it, and a person is told
+    document: documentOf(row, memory),
   };
 }
 
-function documentOf(row: Row): Buffer | undefined {
+/** Empty where it is damaged: the server refuses it then, and a person is told. */
+function documentOf(row: Row, memory: Buffer = Buffer.alloc(lengthOf(row))): Buffer {
   const { document } = row;
-  return document instanceof Uint8Array ? unpacked(document) : undefined;
+  return (document instanceof Uint8Array ? unpacked(document, memory) : undefined) ?? Buffer.alloc(0);
+}
+
+/** Of a document that is taken out; one that says to be longer than any of ours is damaged. */
+function lengthOf({ document }: Row): number {
+  const length = document instanceof Uint8Array ? (unpackedLength(document) ?? 0) : 0;
+  return length > documentMax ? 0 : length;
 }

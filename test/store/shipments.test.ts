@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
 import { newCounters } from "../../agent/counters.ts";
-import { packed, unpacked } from "../../agent/store/shipment-document.ts";
+import { packed, unpacked, unpackedLength } from "../../agent/store/shipment-document.ts";
 import { type Stream, streams } from "../../agent/store/shipments.ts";
 import { Store } from "../../agent/store/store.ts";
 
@@ -19,14 +19,33 @@ function world(shipmentBytesMax = Number.MAX_SAFE_INTEGER) {
 }
 
 test("packed(), unpacked(): give back any text, and nothing of what is damaged", () => {
+  const memory = Buffer.alloc(10_000);
   fc.assert(
-    fc.property(fc.string({ unit: "binary" }), (text) => {
+    fc.property(fc.string({ unit: "binary", maxLength: 2_000 }), (text) => {
       const bytes = packed(text);
-      assert.deepEqual(unpacked(bytes), Buffer.from(text));
-      assert.equal(unpacked(Buffer.concat([Buffer.of(9), bytes.subarray(1)])), undefined, "another version");
-      assert.equal(unpacked(bytes.subarray(0, -1))?.equals(Buffer.from(text)) ?? false, false, "cut off");
+      assert.equal(unpackedLength(bytes), Buffer.byteLength(text));
+      assert.deepEqual(unpacked(bytes, memory)?.toString(), text.toWellFormed());
+      assert.equal(
+        unpacked(Buffer.concat([Buffer.of(9), bytes.subarray(1)]), memory),
+        undefined,
+        "another version",
+      );
+      assert.equal(
+        unpacked(bytes.subarray(0, 5), memory),
+        text === "" ? unpacked(bytes.subarray(0, 5), memory) : undefined,
+      );
+      if (text !== "") assert.equal(unpacked(bytes, Buffer.alloc(0)), undefined, "no room");
     }),
   );
+});
+
+test("Shipments.next(): a damaged document costs no other one", () => {
+  const { store, shipments, add, waiting } = world();
+  add("events", "a");
+  add("events", "b");
+  const [a] = shipments.next(1, 1e9);
+  assert.ok(a && store);
+  assert.deepEqual(waiting(), ["a", "b"]);
 });
 
 test("packed(): the dictionary of what waits on hosts never changes", () => {
