@@ -152,11 +152,11 @@ class Host implements AsyncDisposable {
 
   /** Until the server has an alert about the script, and an event. */
   async untilArrived(name: string): Promise<void> {
-    for (const stream of ["alerts", "events"])
-      await this.#untilFound(`logs-kinwatch.${stream}-${this.namespace}`, name);
+    for (const stream of ["alerts", "events"] as const) await this.untilFound(stream, name);
   }
 
-  async #untilFound(index: string, name: string): Promise<void> {
+  async untilFound(stream: "alerts" | "events", name: string): Promise<void> {
+    const index = `logs-kinwatch.${stream}-${this.namespace}`;
     const query = { term: { "process.parent.args": `/opt/${name}.sh` } };
     for (const endMs = performance.now() + 60_000; performance.now() < endMs; await sleep(300)) {
       try {
@@ -347,9 +347,16 @@ test("run: the fleet is asked with a key of its own, and its answer is in the al
   await host.start().until("stderr", /ready after/);
   host.install("asked");
   await host.untilArrived("asked");
-  const { stdout } = await kinwatch(["alerts", "list", "--config", host.config, "--format", "ndjson"]);
-  const [alert] = stdout.split("\n").map((line) => JSON.parse(line || "{}"));
-  assert.deepEqual(alert.kinwatch.prevalence, { status: "known", days: 7, hosts: 0, fleet_hosts: 0 });
+  for (const endMs = performance.now() + 30_000; ; await sleep(300)) {
+    const { stdout } = await kinwatch(["alerts", "list", "--config", host.config, "--format", "ndjson"]);
+    const alerts = stdout.split("\n").map((line) => JSON.parse(line || "{}"));
+    const told = alerts.find((alert) => alert.kinwatch?.prevalence !== undefined); // that of an installation, when it is complete
+    if (told !== undefined) {
+      assert.deepEqual(told.kinwatch.prevalence, { status: "known", days: 7, hosts: 0, fleet_hosts: 0 });
+      break;
+    }
+    assert.ok(performance.now() < endMs, stdout);
+  }
 });
 
 test("run: a full outbox lets the oldest go, says so, and delivers what is left", {
@@ -366,7 +373,7 @@ test("run: a full outbox lets the oldest go, says so, and delivers what is left"
   await running.until("stderr", /ready after/, { timeoutMs: 60_000 });
   host.install("last");
   host.configure(`ca_file = "${root.certificateFile}"\n${small}`);
-  await host.untilArrived("last");
+  await host.untilFound("events", "last"); // its alert is held back with others, above the limit of the rule
   const status = await kinwatch(["status", "--config", host.config]);
   assert.equal(status.status, 0, `${status.stdout}${status.stderr}`);
 });
