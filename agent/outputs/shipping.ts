@@ -122,6 +122,7 @@ export class Shipping {
         await this.#send(batch);
         this.#sentAtMs = this.#nowMs();
       }
+      this.#options.store.shrink();
     } catch (error) {
       if (!this.#over.signal.aborted) await this.#rest(error);
     } finally {

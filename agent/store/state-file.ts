@@ -124,6 +124,7 @@ function make(file: string): void {
   closeSync(openSync(unfinished, "wx", 0o600)); // SQLite gives its other files the same mode
   {
     using database = new Database(unfinished);
+    database.exec("PRAGMA auto_vacuum = INCREMENTAL"); // what an outage made of it is given back: Store.shrink()
     database.transaction(() => {
       database.exec(`${schema}; PRAGMA application_id = ${APPLICATION}; PRAGMA user_version = ${VERSION}`);
     });

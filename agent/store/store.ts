@@ -31,6 +31,9 @@ const limitsByDefault = {
   outbox: 50_000, // below `alerts`, so that there are always delivered alerts to let go before the others
 } as const;
 
+const FREE_PAGES_MAX = 5_000; // 20 MB, for the next time that documents wait
+const PAGES_AT_ONCE = 2_000; // some 50 ms
+
 export interface OutboxRow {
   readonly sequence: number;
   readonly output: string;
@@ -293,6 +296,12 @@ export class Store implements Disposable {
     this.transaction(() => {
       for (const sequence of sequences) this.#database.run("DELETE FROM outbox WHERE sequence = ?", sequence);
     });
+  }
+
+  /** Gives a little of the file's free room back to the disk, if there is much: the rest another time, so that nobody waits for it. */
+  shrink(): void {
+    const free = Number(this.#database.get("PRAGMA freelist_count")?.["freelist_count"]);
+    if (free > FREE_PAGES_MAX) this.#database.exec(`PRAGMA incremental_vacuum(${PAGES_AT_ONCE})`);
   }
 
   [Symbol.dispose](): void {

@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import fc from "fast-check";
 import { newCounters } from "../../agent/counters.ts";
 import { packed, unpacked, unpackedLength } from "../../agent/store/shipment-document.ts";
 import { type Stream, streams } from "../../agent/store/shipments.ts";
+import { openStateToRead } from "../../agent/store/state-file.ts";
 import { Store } from "../../agent/store/store.ts";
 
 function world(shipmentBytesMax = Number.MAX_SAFE_INTEGER) {
@@ -39,13 +43,20 @@ test("packed(), unpacked(): give back any text, and nothing of what is damaged",
   );
 });
 
-test("Shipments.next(): a damaged document costs no other one", () => {
-  const { store, shipments, add, waiting } = world();
-  add("events", "a");
-  add("events", "b");
-  const [a] = shipments.next(1, 1e9);
-  assert.ok(a && store);
-  assert.deepEqual(waiting(), ["a", "b"]);
+test("Shipments.next(): a damaged document is empty, and costs no other one", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "kinwatch-damaged-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  using store = new Store(folder, { counters: newCounters() });
+  for (const id of ["a", "b", "c", "d"]) store.shipments.add("events", "s", id, `{"id":"${id}"}`);
+  const database = new DatabaseSync(join(folder, "kinwatch.db"));
+  database.exec(`UPDATE shipments SET document = x'01ffffffff00' WHERE id = 'a'; -- longer than any
+    UPDATE shipments SET document = x'010000000a0102' WHERE id = 'b'; -- not deflate
+    UPDATE shipments SET document = x'' WHERE id = 'c'`);
+  database.close();
+  assert.deepEqual(
+    store.shipments.next(9, 1e6).map(({ document }) => String(document)),
+    ["", "", "", '{"id":"d"}'],
+  );
 });
 
 test("packed(): the dictionary of what waits on hosts never changes", () => {
@@ -177,4 +188,27 @@ test("Shipments.totals(): what a count of all rows would say, whatever was done"
       assert.ok(store);
     }),
   );
+});
+
+test("Store.shrink(): gives the room of what was sent back to the disk, some at a time", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "kinwatch-shrink-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  using store = new Store(folder, { counters: newCounters() });
+  const size = (): number => {
+    const { database } = openStateToRead(folder);
+    using _ = database;
+    return Number(database.get("PRAGMA page_count")?.["page_count"]);
+  };
+  store.transaction(() => {
+    for (let index = 0; index < 6_000; index += 1)
+      store.shipments.add("events", "s", `${index}`, randomBytes(6_000).toString("base64"));
+  });
+  const full = size();
+  for (let batch = store.shipments.next(500, 1e9); batch.length > 0; batch = store.shipments.next(500, 1e9))
+    store.transaction(() => store.shipments.taken(batch.map(({ sequence }) => sequence)));
+  store.shrink();
+  const less = size();
+  assert.ok(less < full && less > full - 3_000, `${less} of ${full} pages`);
+  for (let times = 0; times < 20; times += 1) store.shrink();
+  assert.ok(size() < 6_000, "all but some 20 MB");
 });
