@@ -32,6 +32,9 @@ export const counterNames = [
   "alerts_let_go", // pushed out of the full store, after their delivery
   "outbox_let_go", // not handed over any more: too many waited for an output that refuses
   "log_lines_let_go", // lines of kinwatch's own log that standard error did not take
+  "owners_asked", // files whose package was asked of the package database
+  "owners_failed", // of those, for which it gave no answer: late, not understood, or it could not be asked
+  "owners_let_go", // files that were not asked about: too many waited
 ] as const;
 export type CounterName = (typeof counterNames)[number];
 

@@ -12,6 +12,8 @@ import { Baseline, type Learn } from "./baseline/baseline.ts";
 import { newCounters } from "./counters.ts";
 import { KinwatchError } from "./errors.ts";
 import type { Delivery } from "./outputs/delivery.ts";
+import type { ImageOwners } from "./packages/image-owners.ts";
+import { type Exemption, openImages } from "./rules/exceptions.ts";
 import { type Knowledge, Pass, type PassOptions, type Step } from "./rules/pass.ts";
 import type { Rule } from "./rules/rule.ts";
 import { RuleEngine } from "./rules/rule-engine.ts";
@@ -33,6 +35,8 @@ export interface FlowOptions extends Omit<PassOptions, "rules"> {
   readonly startMs: number | undefined;
   readonly knowledge: Knowledge & { readonly host: () => HostDocument | undefined };
   readonly agent: AgentDocument;
+  /** Asks which packages programs belong to. undefined: of stored logs nobody can tell */
+  readonly owners?: Owners | undefined;
   /** Told each time that all there is has been read, at least once a second: the first time the host is watched. */
   readonly caughtUp: () => void;
   /** The state cannot be written now, as on a full disk: waits. @returns false where it is not worth another try */
@@ -41,12 +45,18 @@ export interface FlowOptions extends Omit<PassOptions, "rules"> {
   readonly malformed: (sample: string) => void;
 }
 
+export interface Owners {
+  readonly images: Pick<ImageOwners, "ask">;
+  /** Ends when the answers are there, or their time is up; never rejects. */
+  readonly wait: (answers: Promise<unknown>) => Promise<void>;
+}
+
 const FINISH_MS = 2_000; // for outputs at a stop: systemctl and people wait for it
 const COMMIT_MS = 1_000; // how much reading a kill repeats; what is decided is committed at once
 
 /** Ends when the source ends: stored logs are read, or its stop signal came. What was decided is on disk then. */
 export async function watch(options: FlowOptions): Promise<void> {
-  const { source, store, delivery, counters, startMs } = options;
+  const { source, store, delivery, counters, startMs, owners } = options;
   const pass = new Pass({ ...options, rules: options.rules() });
   const baseline = new Baseline(store);
   const judge = new Judge({
@@ -64,13 +74,15 @@ export async function watch(options: FlowOptions): Promise<void> {
   let samples = 0;
   let seen = false; // what was read last lies before the stored position: stopped there, that one holds
 
-  function commit(steps: readonly Step[], seen: boolean, nowMs: number): void {
+  /** @param isAll whether nothing that was read waits to be judged: the position stays before it */
+  function commit(steps: readonly Step[], seen: boolean, nowMs: number, isAll = true): void {
     let reached = committed;
     store.transaction(() => {
       for (const step of steps) judge.judge(step);
       judge.summarise(nowMs);
       baseline.write();
       judge.writeHits();
+      if (!isAll) return;
       if (startMs !== undefined && !seen) baseline.reach(pass.timeMs);
       const position = seen ? undefined : pass.resumePoint();
       if (position === undefined || isSame(position, committed)) return;
@@ -130,6 +142,26 @@ export async function watch(options: FlowOptions): Promise<void> {
     return "stopped";
   }
 
+  /** Exceptions by package are decided when it is known, and before anything is told. */
+  async function settleExemptions(steps: readonly Step[]): Promise<void> {
+    const answers = owners?.images.ask(steps.flatMap((step) => openImages(exemptionsOf(step))));
+    if (answers !== undefined) await owners?.wait(answers);
+  }
+
+  /** What an alert tells of packages is asked for. One that is told twice is told at once, with what is known; others wait. */
+  async function decide(open: readonly Step[], isDue: boolean, nowMs: number): Promise<void> {
+    const answers = owners?.images.ask(open.flatMap((step) => judge.toldImages(step)));
+    let left = open;
+    if (answers !== undefined && !open.every((step) => judge.isToldTwice(step))) {
+      const first = open.filter((step) => judge.isToldTwice(step));
+      if (first.length > 0) await persist(() => commit(first, seen, nowMs, false));
+      delivery.begin(first.length > 0);
+      await owners?.wait(answers);
+      left = open.filter((step) => !first.includes(step));
+    }
+    if (left.length > 0 || isDue) await persist(() => commit(left, seen, nowMs));
+  }
+
   await persist(() => store.transaction(() => judge.forgetFormer(pass.rules.rules)));
   let broken: unknown;
   try {
@@ -142,10 +174,11 @@ export async function watch(options: FlowOptions): Promise<void> {
       seen = observation.kind !== "idle" && observation.seen;
       for (; samples < pass.malformedSamples.length; samples += 1)
         options.malformed(pass.malformedSamples[samples] ?? "");
+      await settleExemptions(steps);
       const open = steps.filter((step) => !judge.isKnown(step));
       const nowMs = observation.kind === "idle" && startMs !== undefined ? observation.nowMs : pass.timeMs;
       const isDue = baseline.isFull || performance.now() - committedAtMs >= COMMIT_MS;
-      if (open.length > 0 || isDue) await persist(() => commit(open, seen, nowMs));
+      await decide(open, isDue, nowMs);
       const posted = open.length > 0 || judge.isHolding || behind;
       if (observation.kind === "idle") {
         // A log that is away for a moment has not said yet what became of them.
@@ -174,6 +207,12 @@ export async function watch(options: FlowOptions): Promise<void> {
   delivery.begin(true);
   await delivery.finish(startMs === undefined ? undefined : FINISH_MS);
   if (broken !== undefined) throw broken;
+}
+
+/** Of what was seen before a restart nobody is asked: it is not judged again. */
+function exemptionsOf(step: Step): readonly Exemption[] {
+  if ((step.kind !== "found" && step.kind !== "matched") || step.seen) return [];
+  return step.kind === "found" ? step.exemptions : step.match.exemptions;
 }
 
 function endOf({ position, bytes }: LogObservation): LogPosition {

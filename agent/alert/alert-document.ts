@@ -89,7 +89,23 @@ export interface DataStreamDocument {
   readonly namespace: string;
 }
 
-export interface LineageDocument {
+/** Of a program that runs now or ran, and of the script that it runs; absent where nobody asked. */
+export interface OwnersDocument {
+  readonly package_owner?: PackageOwnerDocument;
+  readonly script_package_owner?: PackageOwnerDocument;
+}
+
+export interface PackageOwnerDocument {
+  readonly result: "owned" | "none" | "unknown";
+  readonly type?: "rpm" | "deb";
+  readonly name?: string;
+  readonly version?: string; // [epoch:]version-release
+  readonly architecture?: string;
+  readonly nevra?: string; // of rpm
+  readonly reason?: string; // why it is not known
+}
+
+export interface LineageDocument extends OwnersDocument {
   readonly parent_provenance: Provenance;
   readonly parent_unresolved_reason?: string;
   readonly login_user?: UserDocument; // who logged in, whoever the process runs as now: audit's auid
@@ -135,7 +151,7 @@ export interface UserDocument {
   readonly name?: string;
 }
 
-export interface AncestorDocument {
+export interface AncestorDocument extends OwnersDocument {
   readonly entity_id: string;
   readonly pid: number;
   readonly executable?: string;

@@ -12,6 +12,7 @@ import type {
   LineageDocument,
   RpmDocument,
 } from "./alert-document.ts";
+import { ownersPart } from "./ecs-owner.ts";
 import {
   ancestorDocument,
   type Knowledge,
@@ -95,8 +96,12 @@ function detailsPart(image: ProcessImage, { readDetails }: DocumentContext): Pro
   };
 }
 
-export function lineagePart(image: ProcessImage, { ancestors, nameUser }: DocumentContext): LineageDocument {
+export function lineagePart(
+  image: ProcessImage,
+  { ancestors, nameUser, readOwners }: DocumentContext,
+): LineageDocument {
   const { exec } = image;
+  const owned = (one: ProcessImage) => ({ ...ancestorDocument(one), ...ownersPart(one, readOwners) });
   const { ses, deleted, argumentsFrom, argumentsComplete, source, serial, node } = exec;
   const reason = unresolvedReason(image);
   const login = loginOf(exec, nameUser);
@@ -108,8 +113,9 @@ export function lineagePart(image: ProcessImage, { ancestors, nameUser }: Docume
     ...(deleted ? { executable_deleted: true as const } : {}),
     arguments_from: argumentsFrom,
     arguments_complete: argumentsComplete,
-    ancestry: ancestors.map(ancestorDocument),
-    previous_images: previousImages(image).map(ancestorDocument),
+    ...ownersPart(image, readOwners),
+    ancestry: ancestors.map(owned),
+    previous_images: previousImages(image).map(owned),
     ...(source === "procfs"
       ? {}
       : { audit: { serial, ...(node === undefined ? {} : { node: keyword(node) }) } }),

@@ -7,6 +7,7 @@ import { deviceOf, isInteractive } from "../events/terminal.ts";
 import { entityOf } from "../lineage/entity-id.ts";
 import type { ReadDetails } from "../lineage/process-details.ts";
 import type { ProcessImage } from "../lineage/process-image.ts";
+import type { ReadOwners } from "../packages/image-owners.ts";
 import type { AncestorDocument, PreviousDocument, ProcessDocument, UserDocument } from "./alert-document.ts";
 
 export type { NameUser };
@@ -29,6 +30,7 @@ export function commandLine(args: readonly string[]): string {
 export interface Knowledge {
   readonly nameUser: NameUser;
   readonly readDetails?: ReadDetails | undefined; // left out: nobody can tell of a stored log's processes
+  readonly readOwners?: ReadOwners | undefined; // the same
 }
 
 export function processDocument(image: ProcessImage, { nameUser, readDetails }: Knowledge): ProcessDocument {

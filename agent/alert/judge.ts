@@ -4,9 +4,11 @@
  */
 import type { Baseline, History, Learn } from "../baseline/baseline.ts";
 import type { Counters } from "../counters.ts";
+import { type ProcessImage, previousImages } from "../lineage/process-image.ts";
 import type { Installation } from "../packages/installation.ts";
+import { exemptionOf } from "../rules/exceptions.ts";
 import { matchNewParent, newParentRule } from "../rules/new-parent.ts";
-import type { Found, Knowledge, Matched, Step } from "../rules/pass.ts";
+import type { Found, Knowledge, Matched, Settled, Step } from "../rules/pass.ts";
 import { questionOf, type Rule } from "../rules/rule.ts";
 import type { ExceptionHits, Outputs, Store } from "../store/store.ts";
 import type { AgentDocument, AlertDocument, HostDocument } from "./alert-document.ts";
@@ -18,6 +20,7 @@ import {
   summaryAlert,
   withOutcome,
 } from "./ecs-alert.ts";
+import { withOwners } from "./ecs-owner.ts";
 
 export interface JudgeOptions {
   readonly store: Store;
@@ -120,7 +123,19 @@ export class Judge {
   judge(step: Step): void {
     if (step.kind === "found") this.#judgeInstallation(step);
     else if (step.kind === "matched") this.#judgeMatch(step);
-    else if (step.kind === "settled") this.#complete(step.installation);
+    else if (step.kind === "settled") this.#complete(step);
+  }
+
+  /** Whom the alert tells of that a step may raise: the tool, who started it, and what it was before. */
+  toldImages(step: Step): readonly ProcessImage[] {
+    if (step.kind === "executed" || step.kind === "settled" || step.seen || !this.#mayRaise(step)) return [];
+    const { image } = step.kind === "found" ? step.installation : step.subject;
+    return [image, ...step.ancestors, ...previousImages(image)];
+  }
+
+  /** Whether an alert of this step is handed on at once, and once more when it is complete. */
+  isToldTwice(step: Step): boolean {
+    return step.kind !== "matched" || step.subject.kind === "installation";
   }
 
   /** Writes down what exceptions held back, within the caller's transaction: written() when that is over. */
@@ -173,10 +188,11 @@ export class Judge {
   }
 
   #isExcepted(step: Found | Matched): boolean {
-    const [exception, timeMs] =
+    const [exemptions, timeMs] =
       step.kind === "found"
-        ? [step.exception, step.installation.timeMs]
-        : [step.match.exception, step.timeMs];
+        ? [step.exemptions, step.installation.timeMs]
+        : [step.match.exemptions, step.timeMs];
+    const exception = exemptionOf(exemptions);
     if (exception === undefined) return false;
     if (step.seen) return true; // it was counted before
     const { hits, lastMs } = this.#hits.get(exception) ?? { hits: 0, lastMs: timeMs };
@@ -185,12 +201,24 @@ export class Judge {
     return true;
   }
 
+  /** By what is known before what came with it is judged: of two that are new together both may. */
+  #mayRaise(step: Found | Matched): boolean {
+    const { baseline } = this.#options;
+    if (step.kind === "matched") return !baseline.isLearning(step.timeMs);
+    const { timeMs } = step.installation;
+    if (baseline.isLearning(timeMs)) return false;
+    const { terms, unresolved } = matchNewParent(step.installation);
+    return (
+      unresolved !== undefined ||
+      baseline.firstSightings(newParentHistory(step.installation), terms, timeMs).length > 0
+    );
+  }
+
   #judgeInstallation(found: Found): void {
     const { installation, seen } = found;
     const { baseline, counters } = this.#options;
-    const { image, timeMs } = installation;
-    const scope = image.exec.node ?? "";
-    const history = { rule: newParentRule.id, scope, historyMs: Number.POSITIVE_INFINITY };
+    const { timeMs } = installation;
+    const history = newParentHistory(installation);
     const match = matchNewParent(installation);
     const news = baseline.firstSightings(history, match.terms, timeMs);
     if (seen || (news.length === 0 && match.unresolved === undefined)) return;
@@ -256,15 +284,22 @@ export class Judge {
     this.isHolding = true;
   }
 
-  #complete(installation: Installation): void {
-    for (const id of this.#alertIds(installation)) this.#completeAlert(id, installation.updates);
+  #complete({ installation, ancestors }: Settled): void {
+    const { readOwners } = this.#options.knowledge;
+    const told = (alert: AlertDocument) => withOwners(alert, installation.image, ancestors, readOwners);
+    for (const id of this.#alertIds(installation)) this.#completeAlert(id, installation.updates, told);
   }
 
-  #completeAlert(id: string, updates: Installation["updates"]): void {
+  /** @param told the alert with what was found out meanwhile */
+  #completeAlert(
+    id: string,
+    updates: Installation["updates"],
+    told: (alert: AlertDocument) => AlertDocument = (alert) => alert,
+  ): void {
     const { store, outputs } = this.#options;
     const document = store.awaitsOutcome(id);
     if (document === undefined) return; // nothing was new about it, or it was completed before a restart
-    const alert = withOutcome(JSON.parse(document) as AlertDocument, updates);
+    const alert = withOutcome(told(JSON.parse(document) as AlertDocument), updates);
     store.completeAlert(id, JSON.stringify(alert), alert.kinwatch.held ? nobody : outputs);
   }
 
@@ -292,6 +327,10 @@ function asking(rules: readonly Rule[], questions: readonly string[]): ReadonlyS
 
 function idIn(question: string): string {
   return question.slice(0, question.lastIndexOf(" "));
+}
+
+function newParentHistory({ image }: Installation): History {
+  return { rule: newParentRule.id, scope: image.exec.node ?? "", historyMs: Number.POSITIVE_INFINITY };
 }
 
 function historyOf({ match: { rule }, subject: { image } }: Matched): History {

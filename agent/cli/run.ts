@@ -21,9 +21,12 @@ import type { Output } from "../outputs/output.ts";
 import { terminalOutput } from "../outputs/terminal.ts";
 import { UnblockedFile } from "../outputs/unblocked-file.ts";
 import { writeBeside } from "../outputs/write.ts";
+import { ImageOwners } from "../packages/image-owners.ts";
+import { PackageOwners, waitAtMost } from "../packages/package-owner.ts";
 import { readRpmAliases } from "../packages/popt-files.ts";
 import { readProcDetails } from "../sources/proc-details.ts";
 import { isAlive, readProcEntry } from "../sources/proc-entry.ts";
+import { processFile } from "../sources/process-file.ts";
 import { Store } from "../store/store.ts";
 import { kinwatch } from "./checkout.ts";
 import { LiveRules } from "./live-rules.ts";
@@ -34,6 +37,7 @@ import { configOption, readSettings, type SettingsOptions, stateOption } from ".
 const STATE_RETRY_MS = 1_000;
 const SLOW_MS = 10_000; // who scrolls back through a screen needs less
 const EXIT_MS = 500; // for what still goes out when all is over
+const OWNERS_MS = 500; // rpm answers within some dozen, dpkg within 200
 const LOG_LINES_MAX = 200; // some screens; more would tell a person who comes back no more
 const passing: ReadonlySet<string> = new Set(["KW_STATE_UNUSABLE", "KW_STATE_LOCKED"]); // a full disk, a long backup
 
@@ -100,6 +104,8 @@ async function run(options: SettingsOptions): Promise<void> {
   const rules = new LiveRules(config, source.name, log);
   reload = () => rules.reload(true);
   await using _ = new RuleWatch({ directories: rules.directories, look: () => rules.reload() });
+  const packages = new PackageOwners(counters);
+  const owners = new ImageOwners({ isThisHost, fileOf: processFile, ask: (path) => packages.ask(path) });
   let ready = false;
   await watch({
     source,
@@ -126,7 +132,9 @@ async function run(options: SettingsOptions): Promise<void> {
       provider: source.name,
       nameUser: (uid, node) => (isThisHost(node) ? users.of(uid) : undefined),
       readDetails: readOnce((exec) => (isThisHost(exec.node) ? readProcDetails(exec) : undefined)),
+      readOwners: owners.of,
     },
+    owners: { images: owners, wait: (answers) => waitAtMost(answers, OWNERS_MS) },
     agent: agentOf(store),
     caughtUp() {
       if (!ready) log.info(`ready after ${Date.now() - startMs} ms`);

@@ -6,7 +6,7 @@ import type Koffi from "koffi";
 import type { AlertDocument, ProcessDocument } from "../alert/alert-document.ts";
 import { KinwatchError } from "../errors.ts";
 import { printable } from "../printable.ts";
-import { shortChain } from "./alert-text.ts";
+import { ownerWords, shortChain } from "./alert-text.ts";
 import type { Output } from "./output.ts";
 
 /** `journalctl MESSAGE_ID=…` lists all alerts. Never changes. */
@@ -46,6 +46,11 @@ export function alertFields(alert: AlertDocument, stage: Stage): [name: string, 
     ["KINWATCH_PARENT_PID", process.parent?.pid],
     ["KINWATCH_PARENT_EXECUTABLE", parent?.executable],
     ["KINWATCH_PARENT_SCRIPT", parent?.script],
+    ["KINWATCH_PARENT_PACKAGE", parent?.package_owner && ownerWords(parent.package_owner)],
+    [
+      "KINWATCH_PARENT_SCRIPT_PACKAGE",
+      parent?.script_package_owner && ownerWords(parent.script_package_owner),
+    ],
     ["KINWATCH_PARENT_PROVENANCE", kinwatch.parent_provenance],
     ["KINWATCH_ANCESTRY", shortChain(kinwatch.ancestry)],
     ["KINWATCH_OUTCOME", kinwatch.outcome],

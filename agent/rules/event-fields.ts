@@ -13,6 +13,7 @@ import { entityOf } from "../lineage/entity-id.ts";
 import { entryLeader } from "../lineage/entry-leader.ts";
 import { leaderAmong, type ReadDetails } from "../lineage/process-details.ts";
 import { type ProcessImage, previousImages } from "../lineage/process-image.ts";
+import type { ReadOwners } from "../packages/image-owners.ts";
 import { type Installation, rpmCommandOf } from "../packages/installation.ts";
 import { type Outcome, outcomeOf, pendingOutcome, signatureOf, splitNevra } from "../packages/outcome.ts";
 import type { RpmAliases } from "../packages/rpm-aliases.ts";
@@ -38,6 +39,7 @@ interface SubjectContext {
   readonly aliases: RpmAliases;
   readonly nameUser: NameUser;
   readonly readDetails: ReadDetails | undefined; // undefined: nobody can tell of a stored log's processes
+  readonly readOwners?: ReadOwners | undefined; // for exceptions: rules are asked too early; left out: as above
 }
 
 type Value = KqlValue | readonly KqlValue[] | undefined;

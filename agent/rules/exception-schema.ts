@@ -54,6 +54,11 @@ export const exceptionFileSchema = z.strictObject({
             pathExpects,
             "The script that the parent runs, or that the process itself ran before.",
           ),
+          package_owner: key(
+            z.string().regex(/[^*]/).optional(),
+            "a name, * for any characters in it",
+            "The installed package of the program that started it, or of the script that this runs.",
+          ),
           ancestor: key(
             path().optional(),
             pathExpects,
@@ -93,6 +98,5 @@ export const exceptionKeys = keysOf(exceptionFileSchema);
 
 /** Asked for by many, and not known yet when a rule is asked. */
 export const unservedConditions: ReadonlyMap<string, string> = new Map([
-  ["package_owner", "which package a program belongs to is not known when rules are asked: name its path"],
   ["container_image", "containers are not told apart: name a program in the chain, as in ancestor"],
 ]);

@@ -10,6 +10,7 @@ export const conditionKeys = [
   "login_user",
   "parent",
   "script",
+  "package_owner",
   "ancestor",
   "package",
   "working_directory",

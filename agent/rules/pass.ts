@@ -11,6 +11,7 @@ import { PPID_UNKNOWN, unseenExec } from "../events/unseen-exec.ts";
 import type { ReadDetails } from "../lineage/process-details.ts";
 import type { ProcessImage } from "../lineage/process-image.ts";
 import { ProcessTable, type ProcessTableOptions } from "../lineage/process-table.ts";
+import type { ReadOwners } from "../packages/image-owners.ts";
 import {
   type Installation,
   InstallationJoin,
@@ -19,6 +20,7 @@ import {
 import type { RpmAliases } from "../packages/rpm-aliases.ts";
 import type { LogPosition, Observation } from "../sources/source.ts";
 import { type RuleSubject, uidChanges } from "./event-fields.ts";
+import type { Exemption } from "./exceptions.ts";
 import type { Asked, Candidates, RuleEngine, RuleMatch } from "./rule-engine.ts";
 
 export interface PassOptions {
@@ -35,6 +37,7 @@ export interface Knowledge {
   readonly provider: string; // the source's name
   readonly nameUser: NameUser;
   readonly readDetails: ReadDetails | undefined; // undefined: nobody can tell of a stored log's processes
+  readonly readOwners?: ReadOwners | undefined; // left out: the same
 }
 
 /** An installation that has just been seen. `ancestors`: as they were at that moment, the parent first. */
@@ -44,7 +47,7 @@ export interface Found {
   readonly ancestors: readonly ProcessImage[];
   readonly counters: Counters; // as they were at that moment
   readonly seen: boolean; // decided before a restart: only its outcome is still of interest
-  readonly exception: string | undefined; // of the rule on new parents, by its id: neither alert nor history
+  readonly exemptions: readonly Exemption[]; // of the rule on new parents: neither alert nor history
 }
 
 /** A rule of a file has matched. */
@@ -58,10 +61,17 @@ export interface Matched {
   readonly seen: boolean;
 }
 
+/** What came of an installation is known, or will not be. */
+export interface Settled {
+  readonly kind: "settled";
+  readonly installation: Installation;
+  readonly ancestors: readonly ProcessImage[]; // as they were when it was found
+}
+
 export type Step =
   | Found
   | Matched
-  | { readonly kind: "settled"; readonly installation: Installation }
+  | Settled
   | { readonly kind: "executed"; readonly image: ProcessImage; readonly ancestors: readonly ProcessImage[] };
 
 export class Pass {
@@ -157,14 +167,14 @@ export class Pass {
       if (image.parent === undefined && image.unresolved !== "none") this.#counters.parents_unresolved += 1;
       this.#came.set(installation, ancestors);
       const subject = { kind: "installation", image, installation } as const;
-      const exception = this.rules.newParentExceptionOf?.(this.#subjectOf(subject));
+      const exemptions = this.rules.newParentExceptionsOf?.(this.#subjectOf(subject)) ?? [];
       steps.push({
         kind: "found",
         installation,
         ancestors,
         counters: { ...this.#counters },
         seen,
-        exception,
+        exemptions,
       });
       this.#matchInstallation(subject, seen, steps);
     }
@@ -199,13 +209,14 @@ export class Pass {
 
   #settle(settled: readonly Installation[], seen: boolean, steps: Step[]): void {
     for (const installation of settled) {
-      steps.push({ kind: "settled", installation });
-      this.#matchInstallation({ kind: "outcome", image: installation.image, installation }, seen, steps);
+      const subject = { kind: "outcome", image: installation.image, installation } as const;
+      steps.push({ kind: "settled", installation, ancestors: this.#ancestorsOf(subject) });
+      this.#matchInstallation(subject, seen, steps);
     }
   }
 
   #subjectOf(subject: Asked): RuleSubject {
-    const { host, provider, nameUser, readDetails } = this.#knowledge;
+    const { host, provider, nameUser, readDetails, readOwners } = this.#knowledge;
     return {
       ...subject,
       ancestors: () => this.#ancestorsOf(subject),
@@ -214,6 +225,7 @@ export class Pass {
       aliases: this.#aliases,
       nameUser,
       readDetails,
+      readOwners,
     } as RuleSubject; // an installation's kinds have one, the others do not
   }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { newCounters } from "../../agent/counters.ts";
+import type { Owner } from "../../agent/packages/owner-answer.ts";
 import { completedAlert, raisedAlert, rpmImage, ruleAlert, summaryOf } from "../helpers/alerts.ts";
 import { updateOf } from "../helpers/images.ts";
 
@@ -33,6 +34,15 @@ const details = {
   effectiveCapabilities: ["CAP_SETUID"],
   permittedCapabilities: ["CAP_SETUID"],
 };
+const owned: Owner = {
+  result: "owned",
+  type: "rpm",
+  name: "kw",
+  version: "1-1",
+  architecture: "noarch",
+  nevra: "kw-1-1.noarch",
+};
+const unknown: Owner = { result: "unknown", reason: "it was not asked" };
 const alerts = [
   completedAlert(rpmImage(full, { parent: before, previous: before }), [updateOf()]),
   raisedAlert(rpmImage({}, { parent: undefined, unresolved: "orphaned" }), {
@@ -40,6 +50,11 @@ const alerts = [
     ancestors: [before],
   }),
   raisedAlert(rpmImage(full, { parent: before }), { readDetails: () => details }),
+  ...[owned, unknown].map((owner) =>
+    raisedAlert(rpmImage(full, { parent: before, previous: before }), {
+      readOwners: () => ({ executable: owner, script: owner }),
+    }),
+  ),
   { ...ruleAlert(), kinwatch: { ...ruleAlert().kinwatch, held: true } },
   summaryOf(ruleAlert()),
 ];
@@ -47,6 +62,8 @@ const alerts = [
 /** Of a process that has the fields of a parent: written once in the page. */
 function writtenAs(field: string): string {
   const [, leader = "", name = ""] = /^(process\.\w+_leader\.)(.+)/.exec(field) ?? [];
+  const [, owner = "", about = ""] = /^(.*package_owner\.)(.+)/.exec(field) ?? [];
+  if (documented.has(`${owner}*`) && documented.has(`kinwatch.package_owner.${about}`)) return `${owner}*`;
   const isLikeParent = documented.has(`${leader}*`) && documented.has(`process.parent.${name}`);
   return isLikeParent ? `${leader}*` : field;
 }

@@ -5,7 +5,7 @@ import type { AlertDocument } from "../../agent/alert/alert-document.ts";
 import { ecsAlert, ecsRuleAlert } from "../../agent/alert/ecs-alert.ts";
 import { proposalOf, refusalsOf } from "../../agent/cli/alert-exceptions.ts";
 import { shippedAliases } from "../../agent/packages/shipped-aliases.ts";
-import { compileExceptions } from "../../agent/rules/exceptions.ts";
+import { compileExceptions, exemptionOf } from "../../agent/rules/exceptions.ts";
 import { matchNewParent } from "../../agent/rules/new-parent.ts";
 import { contextOf, raisedAlert, rpmImage } from "../helpers/alerts.ts";
 import { exceptionOf } from "../helpers/exceptions.ts";
@@ -25,6 +25,7 @@ const keys = [
   'ancestor = "*.sh"',
   'package = "a"',
   'package = "kw-*"',
+  'package_owner = "kw-*"',
   'working_directory = "/root"',
   'query = "process.interactive:true or kinwatch.rpm.mode:install"',
   'query = "not process.working_directory:*"',
@@ -36,13 +37,13 @@ test("refusalsOf(): a stored alert answers as its event did", () => {
   const seen = new Set<string>();
   fc.assert(
     fc.property(subjects(), fc.constantFrom(...keys), (subject, condition) => {
-      const { image, kind, installation, host, provider, nameUser, readDetails } = subject;
+      const { image, kind, installation, host, provider, nameUser, readDetails, readOwners } = subject;
       const exception = exceptionOf(condition);
-      const given = { host, provider, nameUser, readDetails, ancestors: subject.ancestors() };
+      const given = { host, provider, nameUser, readDetails, readOwners, ancestors: subject.ancestors() };
       const context = { ...contextOf(image), ...given };
       const alerts = [ecsRuleAlert(subject, { rule, terms: [] }, context)];
       if (kind === "installation") alerts.push(ecsAlert(installation, matchNewParent(installation), context));
-      const want = compileExceptions([exception])(rule.id)?.(subject) === "x";
+      const want = exemptionOf(compileExceptions([exception])(rule.id)?.(subject) ?? []) === "x";
       for (const alert of alerts) {
         const stored = JSON.parse(JSON.stringify(alert));
         const refusals = refusalsOf(exception, stored, kind === "outcome", shippedAliases);

@@ -13,6 +13,7 @@ user = "root"
 login_user = "1000"
 parent = "/usr/bin/bash"
 script = "/opt/deploy/*"
+package_owner = "kw-deploy*"
 ancestor = "*/cron"
 package = "kw-*"
 working_directory = "/"
@@ -37,6 +38,7 @@ author = "admin"
       login_user: "1000",
       parent: "/usr/bin/bash",
       script: "/opt/deploy/*",
+      package_owner: "kw-deploy*",
       ancestor: "*/cron",
       package: "kw-*",
       working_directory: "/",
@@ -208,10 +210,10 @@ const refused: { why: string; toml: string; code: string; text: RegExp }[] = [
     text: /^reason: no such key/,
   },
   {
-    why: "the owner of a package",
-    toml: exceptionToml('«package_owner = "kw-*"'),
-    code: "UNSERVED",
-    text: /package_owner: not served, which package a program belongs to is not known/,
+    why: "every package's parent",
+    toml: exceptionToml('«package_owner = "**"'),
+    code: "VALUE_INVALID",
+    text: /package_owner: expected a name/,
   },
   {
     why: "the image of a container",

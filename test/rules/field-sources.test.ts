@@ -25,6 +25,8 @@ test("refusalOf(): nothing that is there is refused", () => {
 });
 
 const refused = [
+  ["kinwatch.package_owner.name", /exceptions: package_owner/],
+  ["kinwatch.ancestry.script_package_owner.nevra", /exceptions: package_owner/],
   ["process.hash.sha256", /content of programs/],
   ["process.parent.code_signature.trusted", /content of programs/],
   ["process.real_user.id", /effective ones/],

@@ -1,0 +1,62 @@
+/** Which packages the tool and its ancestors belong to, as a part of a document. ECS's package.* is what was installed. */
+import { entityOf } from "../lineage/entity-id.ts";
+import { type ProcessImage, previousImages } from "../lineage/process-image.ts";
+import type { ReadOwners } from "../packages/image-owners.ts";
+import type { Owner } from "../packages/owner-answer.ts";
+import type {
+  AlertDocument,
+  AncestorDocument,
+  OwnersDocument,
+  PackageOwnerDocument,
+} from "./alert-document.ts";
+import { keyword } from "./ecs-process.ts";
+
+/** Nothing where nobody asked, as of stored logs. */
+export function ownersPart(image: ProcessImage, readOwners: ReadOwners | undefined): OwnersDocument {
+  const owner = readOwners?.(image);
+  if (owner === undefined) return {};
+  const { executable, script } = owner;
+  return {
+    package_owner: ownerDocument(executable),
+    ...(script === undefined ? {} : { script_package_owner: ownerDocument(script) }),
+  };
+}
+
+/** An alert that was raised before all answers were there, with those that are there now. */
+export function withOwners(
+  alert: AlertDocument,
+  image: ProcessImage,
+  ancestors: readonly ProcessImage[],
+  readOwners: ReadOwners | undefined,
+): AlertDocument {
+  if (readOwners === undefined) return alert;
+  const images = new Map([...ancestors, ...previousImages(image)].map((one) => [entityOf(one), one]));
+  const owned = (document: AncestorDocument): AncestorDocument => {
+    const found = images.get(document.entity_id);
+    return found === undefined ? document : { ...document, ...ownersPart(found, readOwners) };
+  };
+  const { ancestry, previous_images: previous } = alert.kinwatch;
+  return {
+    ...alert,
+    kinwatch: {
+      ...alert.kinwatch,
+      ...ownersPart(image, readOwners),
+      ancestry: ancestry.map(owned),
+      previous_images: previous.map(owned),
+    },
+  };
+}
+
+function ownerDocument(owner: Owner): PackageOwnerDocument {
+  if (owner.result === "none") return { result: "none" };
+  if (owner.result === "unknown") return { result: "unknown", reason: keyword(owner.reason) };
+  const { result, type, name, version, architecture, nevra } = owner;
+  return {
+    result,
+    type,
+    name: keyword(name),
+    version: keyword(version),
+    architecture: keyword(architecture),
+    ...(nevra === undefined ? {} : { nevra: keyword(nevra) }),
+  };
+}
