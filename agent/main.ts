@@ -7,6 +7,7 @@
  * alert leaves for its outputs only after it. A crash repeats an alert with the same id, it never loses one.
  */
 import type { AgentDocument, HostDocument } from "./alert/alert-document.ts";
+import { HeldSteps } from "./alert/held-steps.ts";
 import { Judge } from "./alert/judge.ts";
 import { Baseline, type Learn } from "./baseline/baseline.ts";
 import { newCounters } from "./counters.ts";
@@ -17,7 +18,7 @@ import { type Exemption, openImages } from "./rules/exceptions.ts";
 import { type Knowledge, Pass, type PassOptions, type Step } from "./rules/pass.ts";
 import type { Rule } from "./rules/rule.ts";
 import { RuleEngine } from "./rules/rule-engine.ts";
-import type { LogCursor, LogObservation, LogPosition, Source } from "./sources/source.ts";
+import type { LogCursor, LogObservation, LogPosition, Observation, Source } from "./sources/source.ts";
 import type { Store } from "./store/store.ts";
 
 export interface FlowOptions extends Omit<PassOptions, "rules"> {
@@ -52,6 +53,7 @@ export interface Owners {
 }
 
 const FINISH_MS = 2_000; // for outputs at a stop: systemctl and people wait for it
+const HELD_MAX = 64; // steps that wait for answers while others are read: a burst beyond that waits in the log
 const COMMIT_MS = 1_000; // how much reading a kill repeats; what is decided is committed at once
 
 /** Ends when the source ends: stored logs are read, or its stop signal came. What was decided is on disk then. */
@@ -72,6 +74,10 @@ export async function watch(options: FlowOptions): Promise<void> {
   let read: LogPosition | undefined; // behind what the pass was given last
   let behind = true;
   let samples = 0;
+  const observations = source[Symbol.asyncIterator]();
+  let coming: Promise<IteratorResult<Observation, unknown>> | undefined; // asked for already
+  const undecided = new HeldSteps(); // for an exception
+  const untold = new HeldSteps(); // for the packages that the alert tells
   let seen = false; // what was read last lies before the stored position: stopped there, that one holds
 
   /** @param isAll whether nothing that was read waits to be judged: the position stays before it */
@@ -142,44 +148,73 @@ export async function watch(options: FlowOptions): Promise<void> {
     return "stopped";
   }
 
-  /** Exceptions by package are decided when it is known, and before anything is told. */
-  async function settleExemptions(steps: readonly Step[]): Promise<void> {
-    const answers = owners?.images.ask(steps.flatMap((step) => openImages(exemptionsOf(step))));
-    if (answers !== undefined) await owners?.wait(answers);
+  /** What is told of packages, and what exceptions ask of them, while the processes live. @returns when the latter is known */
+  function ask(step: Step): Promise<void> | undefined {
+    const images = openImages(exemptionsOf(step));
+    if (owners === undefined || images.length === 0) return undefined;
+    const answers = owners.images.ask(images);
+    owners.images.ask(judge.toldImages(step)); // the tool may be over when it is decided
+    return answers && owners.wait(answers);
   }
 
-  /** What an alert tells of packages is asked for. One that is told twice is told at once, with what is known; others wait. */
-  async function decide(open: readonly Step[], isDue: boolean, nowMs: number): Promise<void> {
+  /**
+   * Judges what can be. An alert that is told twice goes out at once, and has the packages when it is complete; one that is told
+   * once waits for them.
+   * @returns whether there was anything to judge
+   */
+  async function decide(steps: readonly Step[], nowMs: number, isLast = false): Promise<boolean> {
+    for (const step of steps) undecided.add(step, isLast ? undefined : ask(step));
+    const open = (isLast ? undecided.takeAll() : undecided.take()).filter((step) => !judge.isKnown(step));
     const answers = owners?.images.ask(open.flatMap((step) => judge.toldImages(step)));
-    let left = open;
-    if (answers !== undefined && !open.every((step) => judge.isToldTwice(step))) {
-      const first = open.filter((step) => judge.isToldTwice(step));
-      if (first.length > 0) await persist(() => commit(first, seen, nowMs, false));
-      delivery.begin(first.length > 0);
-      await owners?.wait(answers);
-      left = open.filter((step) => !first.includes(step));
-    }
-    if (left.length > 0 || isDue) await persist(() => commit(left, seen, nowMs));
+    const judged = open.filter((step) => {
+      if (answers === undefined || owners === undefined || judge.isToldTwice(step)) return true;
+      untold.add(step, owners.wait(answers));
+      return false;
+    });
+    judged.push(...(isLast ? untold.takeAll() : untold.take()));
+    const isAll = undecided.size + untold.size === 0;
+    const isDue = baseline.isFull || performance.now() - committedAtMs >= COMMIT_MS;
+    if (judged.length > 0 || isDue) await persist(() => commit(judged, seen, nowMs, isAll));
+    return judged.length > 0;
+  }
+
+  /** What comes next, or undefined: what waited for an answer has it. */
+  async function next(): Promise<IteratorResult<Observation, unknown> | undefined> {
+    const answered = [undecided.next, untold.next].filter((answer) => answer !== undefined);
+    const isFull = undecided.size + untold.size >= HELD_MAX;
+    if (!isFull) coming ??= observations.next();
+    const all = [
+      ...answered.map((answer) => answer.then(() => undefined)),
+      ...(isFull || !coming ? [] : [coming]),
+    ];
+    const first = await Promise.race(all);
+    if (first !== undefined) coming = undefined;
+    return first;
   }
 
   await persist(() => store.transaction(() => judge.forgetFormer(pass.rules.rules)));
   let broken: unknown;
   try {
-    for await (const observation of source) {
-      if (options.rules() !== pass.rules) await renew();
-      const steps = pass.add(observation);
+    for (let one = await next(); one?.done !== true; one = await next()) {
+      if (one === undefined) {
+        baseline.refresh();
+        delivery.begin(await decide([], pass.timeMs));
+        continue;
+      }
+      const observation = one.value;
+      if (options.rules() !== pass.rules) {
+        await decide([], pass.timeMs, true); // by the rules that matched it
+        await renew();
+      }
+      const steps = pass.add(observation, undecided.size + untold.size > 0);
       if (observation.kind === "log") read = endOf(observation);
       baseline.refresh();
       judge.begin(pass.beganMs);
       seen = observation.kind !== "idle" && observation.seen;
       for (; samples < pass.malformedSamples.length; samples += 1)
         options.malformed(pass.malformedSamples[samples] ?? "");
-      await settleExemptions(steps);
-      const open = steps.filter((step) => !judge.isKnown(step));
       const nowMs = observation.kind === "idle" && startMs !== undefined ? observation.nowMs : pass.timeMs;
-      const isDue = baseline.isFull || performance.now() - committedAtMs >= COMMIT_MS;
-      await decide(open, isDue, nowMs);
-      const posted = open.length > 0 || judge.isHolding || behind;
+      const posted = (await decide(steps, nowMs)) || judge.isHolding || behind;
       if (observation.kind === "idle") {
         // A log that is away for a moment has not said yet what became of them.
         const read = counters.records_read > 0 || source.name !== "audit-log";
@@ -194,12 +229,14 @@ export async function watch(options: FlowOptions): Promise<void> {
   } catch (error) {
     if (!(error instanceof KinwatchError && error.code.startsWith("KW_INPUT_"))) throw error;
     broken = error; // a file that ends in the middle: what it held counts all the same
+  } finally {
+    await observations.return?.();
   }
   const last = startMs === undefined ? pass.end() : [];
   judge.begin(pass.beganMs);
   const lastMs = startMs === undefined ? Number.POSITIVE_INFINITY : pass.timeMs;
-  const open = last.filter((step) => !judge.isKnown(step));
-  await persist(() => commit(open, seen && startMs !== undefined, lastMs));
+  const open = [...undecided.takeAll(), ...last].filter((step) => !judge.isKnown(step));
+  await persist(() => commit([...open, ...untold.takeAll()], seen && startMs !== undefined, lastMs));
   if (startMs === undefined) {
     store.transaction(() => judge.caughtUp([], pass.timeMs));
     baseline.endHistory(pass.timeMs);

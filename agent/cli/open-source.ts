@@ -6,7 +6,6 @@ import { type KinwatchError, systemCode } from "../errors.ts";
 import { isRecorded } from "../health/audit-proof.ts";
 import { AuditLogSource } from "../sources/audit-log.ts";
 import { ProcPollSource } from "../sources/proc-poll.ts";
-import { ReadAhead } from "../sources/read-ahead.ts";
 import type { LogCursor, Source } from "../sources/source.ts";
 
 export interface SourceOptions {
@@ -25,7 +24,7 @@ export async function openSource(
 ): Promise<{ source: Source; reason: string | undefined }> {
   const reason = type === "auto" ? await whyNotAuditLog(path) : undefined;
   if (type === "procfs" || reason !== undefined) {
-    return { source: new ReadAhead(new ProcPollSource({ stop, counters })), reason };
+    return { source: new ProcPollSource({ stop, counters }), reason };
   }
   return { source: new AuditLogSource({ path, cursor, stop, counters, report }), reason };
 }

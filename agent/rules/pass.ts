@@ -86,7 +86,7 @@ export class Pass {
   rules: RuleEngine; // may be others from an observation to the next
   beganMs = 0; // the first event's time
   timeMs = 0; // the latest event's time
-  readonly #given: ExecEvent[] = []; // of the steps given last: whole until those are dealt with
+  readonly #given: ExecEvent[] = []; // of steps: whole until those are dealt with
 
   /** @param everything each execution is a step too, and not only installations */
   constructor({ lineage, installations, rules, knowledge, counters }: PassOptions, everything = false) {
@@ -104,8 +104,9 @@ export class Pass {
     return this.#builder.malformedSamples;
   }
 
-  add(observation: Observation): Step[] {
-    for (const exec of this.#given.splice(0)) exec.shrink();
+  /** @param isHeld whether steps that were given before are not dealt with yet: they stay whole */
+  add(observation: Observation, isHeld = false): Step[] {
+    if (!isHeld) for (const exec of this.#given.splice(0)) exec.shrink();
     const steps: Step[] = [];
     const seen = observation.kind !== "idle" && observation.seen;
     this.#builder.add(observation, (event) => this.#take(event, seen, steps));

@@ -4,6 +4,8 @@ import { stripVTControlCharacters } from "node:util";
 import fc from "fast-check";
 import { alertLine, alertText, outcomeText, shortChain } from "../../agent/outputs/alert-text.ts";
 import { textWidth } from "../../agent/outputs/text-width.ts";
+import type { ReadOwners } from "../../agent/packages/image-owners.ts";
+import type { Owner } from "../../agent/packages/owner-answer.ts";
 import { completedAlert, raisedAlert, rpmImage } from "../helpers/alerts.ts";
 import { imageOf, scriptImage, updateOf } from "../helpers/images.ts";
 
@@ -38,6 +40,47 @@ test("outcomeText(): says what became of it, and of which alert it speaks", () =
         by  /opt/deploy/update.sh: rpm -Uvh /tmp/kw-a-1.0-1.noarch.rpm
      alert  ${raisedAlert().event.id}
 `,
+  );
+});
+
+const bash: Owner = { result: "owned", type: "deb", name: "bash", version: "5.2", architecture: "amd64" };
+const systemd: Owner = {
+  result: "owned",
+  type: "rpm",
+  name: "systemd",
+  version: "255-1",
+  architecture: "x86_64",
+  nevra: "systemd-255-1.x86_64",
+};
+const late: Owner = { result: "unknown", reason: "the process was over before it was asked" };
+
+/** Of the host's own chain: the script is nobody's, the tool was over. */
+const readOwners: ReadOwners = ({ exec: { executable, script, pid } }) => ({
+  executable: pid === 900 ? late : executable.endsWith("systemd") ? systemd : bash,
+  script: script === undefined ? undefined : { result: "none" },
+});
+
+test("alertText(): whose packages the parent and its chain are", () => {
+  const text = alertText(raisedAlert(person, { readOwners }), options);
+  assert.match(text, /^ {2}owned by {2}script: no package; interpreter: bash 5\.2$/m);
+  const chain = text.slice(text.indexOf("chain"), text.indexOf("outcome")).trim().split("\n");
+  assert.deepEqual(
+    chain.map((line) => line.replace(/^(?:chain)?[ └]*/, "")),
+    [
+      "1  /usr/lib/systemd/systemd  of systemd",
+      "690  /usr/sbin/sshd  of bash",
+      "700  /usr/bin/bash  of bash",
+      "800  /opt/deploy/update.sh (/usr/bin/bash)  of no package",
+      "900  /usr/bin/rpm",
+    ],
+  );
+});
+
+test("alertText(): that nobody knows whose package a parent is, and why", () => {
+  const image = rpmImage({}, { parent: imageOf({ pid: 900 }) });
+  assert.match(
+    outcomeText(raisedAlert(image, { readOwners }), options),
+    /owned by {2}not known: the process was over before it was asked\n/,
   );
 });
 

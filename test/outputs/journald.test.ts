@@ -32,6 +32,23 @@ test("alertFields(): both stages are found by one MESSAGE_ID and one id, and nam
   assert.equal(raised.has("KINWATCH_PACKAGE"), false);
 });
 
+test("alertFields(): whose packages the parent's program and script are, where somebody asked", () => {
+  const nevra = "bash-5.1-1.x86_64";
+  const bash = {
+    result: "owned",
+    type: "rpm",
+    name: "bash",
+    version: "5.1-1",
+    architecture: "x86_64",
+    nevra,
+  } as const;
+  const readOwners = () => ({ executable: bash, script: { result: "none" } as const });
+  const fields = fieldsOf(raisedAlert(rpmImage(), { readOwners }), "raised");
+  assert.equal(fields.get("KINWATCH_PARENT_PACKAGE"), nevra);
+  assert.equal(fields.get("KINWATCH_PARENT_SCRIPT_PACKAGE"), "no package");
+  assert.equal(fieldsOf(raisedAlert(), "raised").has("KINWATCH_PARENT_PACKAGE"), false);
+});
+
 test("alertFields(): every package is a field of its own, what was replaced is none", () => {
   const updates = [
     updateOf(),
