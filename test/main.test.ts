@@ -11,7 +11,7 @@ import type { Owner } from "../agent/packages/owner-answer.ts";
 import { shippedAliases } from "../agent/packages/shipped-aliases.ts";
 import type { Exception } from "../agent/rules/exception.ts";
 import { RuleEngine } from "../agent/rules/rule-engine.ts";
-import type { Observation, Source } from "../agent/sources/source.ts";
+import type { Container, Observation, Source } from "../agent/sources/source.ts";
 import { Store } from "../agent/store/store.ts";
 import { execution } from "./events/kernel-writer.ts";
 import { fileRule } from "./helpers/alerts.ts";
@@ -58,6 +58,8 @@ class Flow implements AsyncDisposable {
   readonly #answers = new Map<string, PromiseWithResolvers<Owner>>();
   readonly #done: Promise<void>;
 
+  containers: Readonly<Record<number, Container>> = {}; // by the pid of the tool
+
   constructor(...exceptions: readonly Exception[]) {
     const images = new ImageOwners({
       isThisHost: () => true,
@@ -100,6 +102,7 @@ class Flow implements AsyncDisposable {
         nameUser: () => undefined,
         readDetails: undefined,
         readOwners: images.of,
+        readContainer: ({ exec }) => this.containers[exec.pid] ?? "none",
       },
       owners: { images, wait: (answers) => Promise.race([answers, this.#late.promise]).then(() => {}) },
       agent: { type: "kinwatch", version: "0.1.0" },
@@ -261,4 +264,40 @@ test("watch(): of a parent that is known nobody is asked", async () => {
   await flow.give(installation(startMs + 3_000, 4_010));
   assert.deepEqual([flow.raised.length, flow.counters.installs_read], [2, 2]);
   assert.equal(flow.questions, questions);
+});
+
+test("watch(): what is usual on the host is news in a container, once for each image and for each without one", async () => {
+  await using flow = new Flow();
+  flow.answerAll();
+  const container = (id: string, image: string | undefined): Container => ({
+    id: id.repeat(32),
+    runtime: "docker",
+    name: undefined,
+    image,
+    reason: undefined,
+  });
+  const all = [
+    undefined,
+    container("aa", "kw/web:1"),
+    container("bb", "kw/web:2"), // the next version
+    container("cc", "kw/other:1"),
+    container("dd", undefined),
+    container("ee", undefined),
+    container("ee", undefined),
+    undefined,
+  ];
+  flow.containers = Object.fromEntries(all.flatMap((one, index) => (one ? [[4_001 + 2 * index, one]] : [])));
+  for (const index of all.keys()) await flow.give(installation(startMs + 1_000 * index, 4_000 + 2 * index));
+  const raised = flow.raised.filter(({ rule }) => rule.id === newParent);
+  assert.deepEqual(
+    raised.map(({ container: told }) => [told?.id.slice(0, 2), told?.image?.name]),
+    [
+      [undefined, undefined],
+      ["aa", "kw/web:1"],
+      ["cc", "kw/other:1"],
+      ["dd", undefined],
+      ["ee", undefined],
+    ],
+  );
+  assert.equal(flow.counters.installs_read, all.length);
 });

@@ -25,6 +25,7 @@ export interface ExecutionDocument {
   };
   readonly user?: UserDocument;
   readonly host?: HostDocument;
+  readonly container?: ContainerDocument;
   readonly agent: AgentDocument;
   readonly related: { readonly user: readonly string[]; readonly hosts: readonly string[] };
   readonly package?: PackageDocument; // the first package; all of them: kinwatch.software_update
@@ -105,7 +106,17 @@ export interface PackageOwnerDocument {
   readonly reason?: string; // why it is not known
 }
 
+/** Absent on the host, and where nobody knows which it is. */
+export interface ContainerDocument {
+  readonly id: string;
+  readonly name?: string;
+  readonly runtime?: string;
+  readonly image?: { readonly name: string };
+}
+
 export interface LineageDocument extends OwnersDocument {
+  readonly container_from?: "process" | "ancestor" | "nobody"; // whose control group told of the container
+  readonly container_unknown_reason?: string; // why its image is not known
   readonly parent_provenance: Provenance;
   readonly parent_unresolved_reason?: string;
   readonly login_user?: UserDocument; // who logged in, whoever the process runs as now: audit's auid

@@ -1,5 +1,6 @@
 /** The part of a document that says what was executed, by whose doing, where and as whom: the same in alerts and events. */
 import { hostOf } from "../events/event-host.ts";
+import { containerOf, type ImageContainer } from "../lineage/container-of.ts";
 import { entryLeader } from "../lineage/entry-leader.ts";
 import { leaderAmong } from "../lineage/process-details.ts";
 import { type ProcessImage, previousImages } from "../lineage/process-image.ts";
@@ -37,7 +38,7 @@ const OPERANDS_MAX = 256; // the command line holds more of them
 
 export type ExecutionPart = Pick<
   ExecutionDocument,
-  "ecs" | "process" | "user" | "host" | "agent" | "related"
+  "ecs" | "process" | "user" | "host" | "container" | "agent" | "related"
 >;
 
 export function executionPart(image: ProcessImage, context: DocumentContext): ExecutionPart {
@@ -56,10 +57,24 @@ export function executionPart(image: ProcessImage, context: DocumentContext): Ex
     },
     ...(user === undefined ? {} : { user }),
     host,
+    ...containerPart(containerOf(image, context.ancestors, context.readContainer)),
     agent,
     related: {
       user: [...new Set(users)],
       hosts: host.name === undefined ? [] : [host.name],
+    },
+  };
+}
+
+function containerPart(container: ImageContainer | undefined): Pick<ExecutionDocument, "container"> {
+  if (container?.id === undefined) return {};
+  const { id, name, runtime, image } = container;
+  return {
+    container: {
+      id,
+      ...(name === undefined ? {} : { name: keyword(name) }),
+      ...(runtime === undefined ? {} : { runtime }),
+      ...(image === undefined ? {} : { image: { name: keyword(image) } }),
     },
   };
 }
@@ -96,10 +111,9 @@ function detailsPart(image: ProcessImage, { readDetails }: DocumentContext): Pro
   };
 }
 
-export function lineagePart(
-  image: ProcessImage,
-  { ancestors, nameUser, readOwners }: DocumentContext,
-): LineageDocument {
+export function lineagePart(image: ProcessImage, context: DocumentContext): LineageDocument {
+  const { ancestors, nameUser, readOwners, readContainer } = context;
+  const container = containerOf(image, ancestors, readContainer);
   const { exec } = image;
   const owned = (one: ProcessImage) => ({ ...ancestorDocument(one), ...ownersPart(one, readOwners) });
   const { ses, deleted, argumentsFrom, argumentsComplete, source, serial, node } = exec;
@@ -113,6 +127,8 @@ export function lineagePart(
     ...(deleted ? { executable_deleted: true as const } : {}),
     arguments_from: argumentsFrom,
     arguments_complete: argumentsComplete,
+    ...(container === undefined ? {} : { container_from: container.from }),
+    ...(container?.reason === undefined ? {} : { container_unknown_reason: container.reason }),
     ...ownersPart(image, readOwners),
     ancestry: ancestors.map(owned),
     previous_images: previousImages(image).map(owned),

@@ -4,6 +4,7 @@ import { baseName } from "../events/audit-exec.ts";
 import { asTyped } from "../events/command-line.ts";
 import type { ExecEvent } from "../events/exec-event.ts";
 import { deviceOf, isInteractive } from "../events/terminal.ts";
+import type { ReadContainer } from "../lineage/container-of.ts";
 import { entityOf } from "../lineage/entity-id.ts";
 import type { ReadDetails } from "../lineage/process-details.ts";
 import type { ProcessImage } from "../lineage/process-image.ts";
@@ -31,6 +32,7 @@ export interface Knowledge {
   readonly nameUser: NameUser;
   readonly readDetails?: ReadDetails | undefined; // left out: nobody can tell of a stored log's processes
   readonly readOwners?: ReadOwners | undefined; // the same
+  readonly readContainer?: ReadContainer | undefined; // the same
 }
 
 export function processDocument(image: ProcessImage, { nameUser, readDetails }: Knowledge): ProcessDocument {

@@ -3,6 +3,7 @@
  * transaction with the position in the log: what is told twice is decided twice, alike.
  */
 import type { Baseline, History, Learn } from "../baseline/baseline.ts";
+import { scopeOf } from "../baseline/scope.ts";
 import type { Counters } from "../counters.ts";
 import { type ProcessImage, previousImages } from "../lineage/process-image.ts";
 import type { Installation } from "../packages/installation.ts";
@@ -209,8 +210,7 @@ export class Judge {
     if (baseline.isLearning(timeMs)) return false;
     const { terms, unresolved } = matchNewParent(step.installation);
     return (
-      unresolved !== undefined ||
-      baseline.firstSightings(newParentHistory(step.installation), terms, timeMs).length > 0
+      unresolved !== undefined || baseline.firstSightings(newParentHistory(step), terms, timeMs).length > 0
     );
   }
 
@@ -218,7 +218,7 @@ export class Judge {
     const { installation, seen } = found;
     const { baseline, counters } = this.#options;
     const { timeMs } = installation;
-    const history = newParentHistory(installation);
+    const history = newParentHistory(found);
     const match = matchNewParent(installation);
     const news = baseline.firstSightings(history, match.terms, timeMs);
     if (seen || (news.length === 0 && match.unresolved === undefined)) return;
@@ -329,10 +329,11 @@ function idIn(question: string): string {
   return question.slice(0, question.lastIndexOf(" "));
 }
 
-function newParentHistory({ image }: Installation): History {
-  return { rule: newParentRule.id, scope: image.exec.node ?? "", historyMs: Number.POSITIVE_INFINITY };
+function newParentHistory({ installation: { image }, container }: Found): History {
+  const scope = scopeOf(image.exec.node, container);
+  return { rule: newParentRule.id, scope, historyMs: Number.POSITIVE_INFINITY };
 }
 
-function historyOf({ match: { rule }, subject: { image } }: Matched): History {
-  return { rule: rule.id, scope: image.exec.node ?? "", historyMs: rule.newTerms.historyMs };
+function historyOf({ match: { rule }, subject: { image }, container }: Matched): History {
+  return { rule: rule.id, scope: scopeOf(image.exec.node, container), historyMs: rule.newTerms.historyMs };
 }

@@ -106,6 +106,9 @@ export function proposalOf(alert: AlertDocument): Conditions | undefined {
   if (became !== "")
     put("ancestor", `kinwatch.previous_images.${script === "" ? "executable" : "script"}`, script || became);
   if (user !== undefined) conditions["user"] = nameOf(user);
+  const { id, image } = alert.container ?? {};
+  if (image !== undefined) put("container_image", "container.image.name", image.name);
+  else if (id !== undefined) queries.push(`container.id:${JSON.stringify(id)}`);
   if (queries.length > 0) conditions["query"] = queries.join(" and ");
   return conditions;
 }

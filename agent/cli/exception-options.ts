@@ -19,6 +19,7 @@ export interface ConditionOptions {
   readonly ancestor?: string;
   readonly package?: string;
   readonly workingDirectory?: string;
+  readonly containerImage?: string;
   readonly query?: string;
   readonly rule?: readonly string[];
 }
@@ -32,6 +33,7 @@ const options: readonly (readonly [flags: string, description: string])[] = [
   ["--ancestor <path>", "a program or script anywhere in the chain of parents"],
   ["--package <name>", "all packages: their names, or with version"],
   ["--working-directory <path>", "where it was started"],
+  ["--container-image <name>", "the image of the container that it runs in; * stands for any characters"],
   ["--query <kql>", "anything else, by the fields of rules"],
 ];
 
@@ -46,12 +48,13 @@ export function addConditionOptions(command: Command): Command {
 }
 
 export function conditionsGiven(given: ConditionOptions): Conditions {
-  const { loginUser, packageOwner, workingDirectory } = given;
+  const { loginUser, packageOwner, workingDirectory, containerImage } = given;
   const all = {
     ...given,
     login_user: loginUser,
     package_owner: packageOwner,
     working_directory: workingDirectory,
+    container_image: containerImage,
   };
   const some = conditionKeys.flatMap((key) => (all[key] === undefined ? [] : [[key, all[key]]]));
   return Object.fromEntries(some);

@@ -11,6 +11,7 @@ import { type Counters, newCounters } from "../counters.ts";
 import { KinwatchError } from "../errors.ts";
 import { readHostFacts } from "../health/host-facts.ts";
 import { UserNames } from "../health/user-names.ts";
+import { readContainerOnce } from "../lineage/container-of.ts";
 import { readOnce } from "../lineage/process-details.ts";
 import { type Logger, openLog } from "../log.ts";
 import { watch } from "../main.ts";
@@ -26,6 +27,7 @@ import { PackageOwners, waitAtMost } from "../packages/package-owner.ts";
 import { readRpmAliases } from "../packages/popt-files.ts";
 import { readProcDetails } from "../sources/proc-details.ts";
 import { isAlive, readProcEntry } from "../sources/proc-entry.ts";
+import { readContainer } from "../sources/process-container.ts";
 import { processFile } from "../sources/process-file.ts";
 import { Store } from "../store/store.ts";
 import { kinwatch } from "./checkout.ts";
@@ -133,6 +135,7 @@ async function run(options: SettingsOptions): Promise<void> {
       nameUser: (uid, node) => (isThisHost(node) ? users.of(uid) : undefined),
       readDetails: readOnce((exec) => (isThisHost(exec.node) ? readProcDetails(exec) : undefined)),
       readOwners: owners.of,
+      readContainer: readContainerOnce((exec) => (isThisHost(exec.node) ? readContainer(exec) : undefined)),
     },
     owners: { images: owners, wait: (answers) => waitAtMost(answers, OWNERS_MS) },
     agent: agentOf(store),

@@ -61,6 +61,7 @@ export function alertText(alert: AlertDocument, options: TextOptions): string {
     ...field("when", `${localTime(alert["@timestamp"])}${where}`, options),
     ...field("command", process.command_line ?? process.executable ?? `pid ${process.pid}`, options, "bold"),
     ...(process.working_directory === undefined ? [] : field("in", process.working_directory, options)),
+    ...containerLines(alert, options),
     ...field("user", userText(alert), options),
     ...parentLines(alert, options),
     ...ownerLines(alert, options),
@@ -121,6 +122,24 @@ function userText({ user, process, kinwatch }: AlertDocument): string {
     tty?.major === 136 ? `on pts/${tty.minor}` : "",
   ];
   return parts.filter(Boolean).join(", ");
+}
+
+function containerLines({ container, kinwatch }: AlertDocument, options: TextOptions): string[] {
+  if (kinwatch.container_from === undefined) return [];
+  const { id, name, image, runtime } = container ?? {};
+  const reason = kinwatch.container_unknown_reason;
+  const words = [
+    name ?? id?.slice(0, 12) ?? "one that is not known",
+    ...(image === undefined ? [] : [`of ${image.name}`]),
+    ...(runtime === undefined ? [] : [`(${runtime})`]),
+    ...(reason === undefined ? [] : [`: ${reason}`]),
+  ];
+  return field(
+    "container",
+    words.join(" ").replace(" :", ":"),
+    options,
+    reason === undefined ? plain : "yellow",
+  );
 }
 
 function parentLines(alert: AlertDocument, options: TextOptions): string[] {

@@ -33,7 +33,7 @@ export function journaldOutput(): Output {
 
 /** Name and value of each field of an entry; a name may occur more than once. systemd.journal-fields(7) */
 export function alertFields(alert: AlertDocument, stage: Stage): [name: string, value: string][] {
-  const { kinwatch, process, event, rule, user } = alert;
+  const { kinwatch, process, event, rule, user, container } = alert;
   const parent = kinwatch.ancestry[0];
   const packages = kinwatch.software_update.filter(({ operation }) => operation !== "remove");
   const fields: [string, string | number | undefined][] = [
@@ -52,6 +52,8 @@ export function alertFields(alert: AlertDocument, stage: Stage): [name: string, 
       parent?.script_package_owner && ownerWords(parent.script_package_owner),
     ],
     ["KINWATCH_PARENT_PROVENANCE", kinwatch.parent_provenance],
+    ["KINWATCH_CONTAINER_ID", container?.id],
+    ["KINWATCH_CONTAINER_IMAGE", container?.image?.name],
     ["KINWATCH_ANCESTRY", shortChain(kinwatch.ancestry)],
     ["KINWATCH_OUTCOME", kinwatch.outcome],
     ["KINWATCH_SIGNATURE", kinwatch.signature],

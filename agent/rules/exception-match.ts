@@ -119,6 +119,7 @@ const trees: Readonly<Record<TreeKey, (pattern: string) => KqlNode>> = {
       path,
     ),
   working_directory: (path) => leaf("process.working_directory", path),
+  container_image: (image) => leaf("container.image.name", image),
 };
 
 const nowhere = { start: 0, end: 0 }; // no text of a query says it

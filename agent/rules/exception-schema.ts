@@ -77,6 +77,11 @@ export const exceptionFileSchema = z.strictObject({
             pathExpects,
             "Where it was started.",
           ),
+          container_image: key(
+            z.string().regex(/[^*]/).optional(),
+            "a name with its registry and tag, * for any characters in it",
+            "The image of the container that it runs in.",
+          ),
           query: key(z.string().optional(), "a KQL query", "Anything else: the fields are those of rules."),
           reason: key(words(), "a text", "Why it is no alert."),
           author: key(words(), "a text", "Who says so."),
@@ -95,8 +100,3 @@ export const exceptionFileSchema = z.strictObject({
 
 export type ExceptionData = z.output<typeof exceptionFileSchema>["exception"][number];
 export const exceptionKeys = keysOf(exceptionFileSchema);
-
-/** Asked for by many, and not known yet when a rule is asked. */
-export const unservedConditions: ReadonlyMap<string, string> = new Map([
-  ["container_image", "containers are not told apart: name a program in the chain, as in ancestor"],
-]);

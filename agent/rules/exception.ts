@@ -14,6 +14,7 @@ export const conditionKeys = [
   "ancestor",
   "package",
   "working_directory",
+  "container_image",
   "query",
 ] as const;
 export type ConditionKey = (typeof conditionKeys)[number];

@@ -8,6 +8,7 @@ import { EventBuilder } from "../events/event-builder.ts";
 import type { EventHost } from "../events/event-host.ts";
 import type { ExecEvent, HostEvent } from "../events/exec-event.ts";
 import { PPID_UNKNOWN, unseenExec } from "../events/unseen-exec.ts";
+import { containerOf, type ImageContainer, type ReadContainer } from "../lineage/container-of.ts";
 import type { ReadDetails } from "../lineage/process-details.ts";
 import type { ProcessImage } from "../lineage/process-image.ts";
 import { ProcessTable, type ProcessTableOptions } from "../lineage/process-table.ts";
@@ -38,6 +39,7 @@ export interface Knowledge {
   readonly nameUser: NameUser;
   readonly readDetails: ReadDetails | undefined; // undefined: nobody can tell of a stored log's processes
   readonly readOwners?: ReadOwners | undefined; // left out: the same
+  readonly readContainer?: ReadContainer | undefined; // the same
 }
 
 /** An installation that has just been seen. `ancestors`: as they were at that moment, the parent first. */
@@ -48,6 +50,7 @@ export interface Found {
   readonly counters: Counters; // as they were at that moment
   readonly seen: boolean; // decided before a restart: only its outcome is still of interest
   readonly exemptions: readonly Exemption[]; // of the rule on new parents: neither alert nor history
+  readonly container: ImageContainer | undefined;
 }
 
 /** A rule of a file has matched. */
@@ -57,6 +60,7 @@ export interface Matched {
   readonly subject: Asked;
   readonly timeMs: number;
   readonly ancestors: readonly ProcessImage[];
+  readonly container: ImageContainer | undefined;
   readonly counters: Counters;
   readonly seen: boolean;
 }
@@ -176,6 +180,7 @@ export class Pass {
         counters: { ...this.#counters },
         seen,
         exemptions,
+        container: seen ? undefined : this.#containerOf(subject),
       });
       this.#matchInstallation(subject, seen, steps);
     }
@@ -204,7 +209,9 @@ export class Pass {
 
   #matched(match: RuleMatch, subject: Asked, timeMs: number, seen: boolean, steps: Step[]): void {
     const ancestors = this.#ancestorsOf(subject);
-    steps.push({ kind: "matched", match, subject, timeMs, ancestors, counters: { ...this.#counters }, seen });
+    const container = seen ? undefined : this.#containerOf(subject);
+    const counters = { ...this.#counters };
+    steps.push({ kind: "matched", match, subject, timeMs, ancestors, container, counters, seen });
     if (!match.complete) this.#counters.terms_truncated += 1;
   }
 
@@ -217,7 +224,7 @@ export class Pass {
   }
 
   #subjectOf(subject: Asked): RuleSubject {
-    const { host, provider, nameUser, readDetails, readOwners } = this.#knowledge;
+    const { host, provider, nameUser, readDetails, readOwners, readContainer } = this.#knowledge;
     return {
       ...subject,
       ancestors: () => this.#ancestorsOf(subject),
@@ -227,7 +234,12 @@ export class Pass {
       nameUser,
       readDetails,
       readOwners,
+      readContainer,
     } as RuleSubject; // an installation's kinds have one, the others do not
+  }
+
+  #containerOf(subject: Asked): ImageContainer | undefined {
+    return containerOf(subject.image, this.#ancestorsOf(subject), this.#knowledge.readContainer);
   }
 
   #ancestorsOf({ image, installation }: Asked): readonly ProcessImage[] {

@@ -55,6 +55,9 @@ const alerts = [
       readOwners: () => ({ executable: owner, script: owner }),
     }),
   ),
+  raisedAlert(rpmImage(full), {
+    readContainer: () => ({ id: "ab", runtime: "docker", name: "web", image: "web:1", reason: "none" }),
+  }),
   { ...ruleAlert(), kinwatch: { ...ruleAlert().kinwatch, held: true } },
   summaryOf(ruleAlert()),
 ];

@@ -26,6 +26,7 @@ const keys = [
   'package = "a"',
   'package = "kw-*"',
   'package_owner = "kw-*"',
+  'container_image = "localhost/kw/build*"',
   'working_directory = "/root"',
   'query = "process.interactive:true or kinwatch.rpm.mode:install"',
   'query = "not process.working_directory:*"',
@@ -37,9 +38,18 @@ test("refusalsOf(): a stored alert answers as its event did", () => {
   const seen = new Set<string>();
   fc.assert(
     fc.property(subjects(), fc.constantFrom(...keys), (subject, condition) => {
-      const { image, kind, installation, host, provider, nameUser, readDetails, readOwners } = subject;
+      const { image, kind, installation, host, provider, nameUser, readDetails, readOwners, readContainer } =
+        subject;
       const exception = exceptionOf(condition);
-      const given = { host, provider, nameUser, readDetails, readOwners, ancestors: subject.ancestors() };
+      const given = {
+        host,
+        provider,
+        nameUser,
+        readDetails,
+        readOwners,
+        readContainer,
+        ancestors: subject.ancestors(),
+      };
       const context = { ...contextOf(image), ...given };
       const alerts = [ecsRuleAlert(subject, { rule, terms: [] }, context)];
       if (kind === "installation") alerts.push(ecsAlert(installation, matchNewParent(installation), context));

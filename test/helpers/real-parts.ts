@@ -16,6 +16,7 @@ export type RealPart =
   | "journald"
   | "ausearch"
   | "plain-user"
+  | "podman"
   | "terminal";
 
 // A test may run with a short PATH (npm, cron); the administrator's programs live in the sbin folders.
@@ -36,6 +37,7 @@ const checks: Readonly<Record<RealPart, () => boolean>> = {
   journald: () => findProgram("journalctl") !== undefined && findJournald() !== undefined,
   ausearch: () => findProgram("ausearch") !== undefined,
   "plain-user": () => isRoot() && plainUserReads(fileURLToPath(import.meta.url)),
+  podman: () => ["podman", "conmon", "runc"].every((name) => findProgram(name) !== undefined),
   terminal: () => existsSync(new URL("../../node_modules/node-pty/build/Release/pty.node", import.meta.url)),
 };
 

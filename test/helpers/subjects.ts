@@ -1,12 +1,13 @@
 /** Random executions with all that led to them, as a rule is asked about them. */
 import fc from "fast-check";
 import type { ExecEvent, SoftwareUpdate } from "../../agent/events/exec-event.ts";
+import type { ReadContainer } from "../../agent/lineage/container-of.ts";
 import type { ProcessImage } from "../../agent/lineage/process-image.ts";
 import type { ReadOwners } from "../../agent/packages/image-owners.ts";
 import type { Owner } from "../../agent/packages/owner-answer.ts";
 import { shippedAliases } from "../../agent/packages/shipped-aliases.ts";
 import type { RuleSubject } from "../../agent/rules/event-fields.ts";
-import type { ProcessDetails } from "../../agent/sources/source.ts";
+import type { Container, ProcessDetails } from "../../agent/sources/source.ts";
 import { host, installationOf } from "./alerts.ts";
 import { ancestorsOf, imageOf, updateOf } from "./images.ts";
 
@@ -115,6 +116,20 @@ const updates: fc.Arbitrary<SoftwareUpdate> = fc
   })
   .map(updateOf);
 
+const containers: fc.Arbitrary<Container> = fc.record({
+  id: fc.constant("ab".repeat(32)),
+  runtime: maybe(fc.constant("podman")),
+  name: maybe(fc.constant("web")),
+  image: maybe(fc.constantFrom("localhost/kw/build:1", "localhost/kw/web:1")),
+  reason: maybe(fc.constant("its runtime's files do not name its image")),
+});
+
+/** Of some the process itself is over, of others it is of the host. */
+function containerIn(container: Container): ReadContainer {
+  return ({ exec: { args, uid } }) =>
+    args.length % 3 === 1 ? undefined : uid === 1_000 ? "none" : container;
+}
+
 const owners: fc.Arbitrary<Owner> = fc.constantFrom(
   { result: "none" } as const,
   { result: "unknown", reason: "it was not asked" } as const,
@@ -140,10 +155,11 @@ export function subjects(): fc.Arbitrary<RuleSubject> {
       kind: fc.constantFrom("exec" as const, "installation" as const, "outcome" as const),
       host: maybe(fc.constant(host)),
       details: maybe(details),
+      container: maybe(containers),
       owners: maybe(fc.array(owners, { minLength: 4, maxLength: 4 })),
       records: fc.array(updates, { maxLength: 3 }),
     })
-    .map(({ image, kind, host: thisHost, details: known, owners: some, records }) => {
+    .map(({ image, kind, host: thisHost, details: known, container, owners: some, records }) => {
       const context = {
         image,
         ancestors: () => ancestorsOf(image),
@@ -153,6 +169,7 @@ export function subjects(): fc.Arbitrary<RuleSubject> {
         nameUser: (uid: number) => names[uid],
         readDetails: known && (() => known),
         readOwners: some && ownersIn(some),
+        readContainer: container && containerIn(container),
       };
       return kind === "exec"
         ? { ...context, kind, installation: undefined }

@@ -6,6 +6,7 @@ import { alertLine, alertText, outcomeText, shortChain } from "../../agent/outpu
 import { textWidth } from "../../agent/outputs/text-width.ts";
 import type { ReadOwners } from "../../agent/packages/image-owners.ts";
 import type { Owner } from "../../agent/packages/owner-answer.ts";
+import type { Container } from "../../agent/sources/source.ts";
 import { completedAlert, raisedAlert, rpmImage } from "../helpers/alerts.ts";
 import { imageOf, scriptImage, updateOf } from "../helpers/images.ts";
 
@@ -74,6 +75,21 @@ test("alertText(): whose packages the parent and its chain are", () => {
       "900  /usr/bin/rpm",
     ],
   );
+});
+
+test("alertText(): in which container it was, or why nobody knows its image", () => {
+  const container: Container = {
+    id: "0123456789abcdef".repeat(4),
+    runtime: "podman",
+    name: "build",
+    image: "localhost/kw/build:1",
+    reason: undefined,
+  };
+  const text = (given: Container) => alertText(raisedAlert(person, { readContainer: () => given }), options);
+  assert.match(text(container), /^ container {2}build of localhost\/kw\/build:1 \(podman\)$/m);
+  const nameless = { ...container, name: undefined, image: undefined, reason: "nobody tells" };
+  assert.match(text(nameless), /^ container {2}0123456789ab \(podman\): nobody tells$/m);
+  assert.doesNotMatch(alertText(raisedAlert(person, { readContainer: () => "none" }), options), /container/);
 });
 
 test("alertText(): that nobody knows whose package a parent is, and why", () => {

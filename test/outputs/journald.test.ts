@@ -49,6 +49,15 @@ test("alertFields(): whose packages the parent's program and script are, where s
   assert.equal(fieldsOf(raisedAlert(), "raised").has("KINWATCH_PARENT_PACKAGE"), false);
 });
 
+test("alertFields(): the container and its image", () => {
+  const image = "localhost/kw/build:1";
+  const container = { id: "ab".repeat(32), runtime: "docker", name: "build", image, reason: undefined };
+  const fields = fieldsOf(raisedAlert(rpmImage(), { readContainer: () => container }), "raised");
+  assert.equal(fields.get("KINWATCH_CONTAINER_ID"), container.id);
+  assert.equal(fields.get("KINWATCH_CONTAINER_IMAGE"), image);
+  assert.equal(fieldsOf(raisedAlert(), "raised").has("KINWATCH_CONTAINER_ID"), false);
+});
+
 test("alertFields(): every package is a field of its own, what was replaced is none", () => {
   const updates = [
     updateOf(),

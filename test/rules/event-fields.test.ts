@@ -20,7 +20,7 @@ import { imageOf } from "../helpers/images.ts";
 import { subjects } from "../helpers/subjects.ts";
 
 function documentOf(subject: RuleSubject): ExecutionDocument {
-  const { image, host, provider, aliases, nameUser, readDetails, readOwners } = subject;
+  const { image, host, provider, aliases, nameUser, readDetails, readOwners, readContainer } = subject;
   const agent = { type: "kinwatch", version: "0.1.0" } as const;
   const ancestors = subject.ancestors();
   const context = {
@@ -30,6 +30,7 @@ function documentOf(subject: RuleSubject): ExecutionDocument {
     nameUser,
     readDetails,
     readOwners,
+    readContainer,
     nowMs: undefined,
     ancestors,
     aliases,

@@ -17,6 +17,7 @@ package_owner = "kw-deploy*"
 ancestor = "*/cron"
 package = "kw-*"
 working_directory = "/"
+container_image = "registry.example.org/build:*"
 query = "process.args:-i"
 reason = "ours"
 author = "admin"
@@ -42,6 +43,7 @@ author = "admin"
       ancestor: "*/cron",
       package: "kw-*",
       working_directory: "/",
+      container_image: "registry.example.org/build:*",
       query: "process.args:-i",
     },
     reason: "ours",
@@ -216,10 +218,10 @@ const refused: { why: string; toml: string; code: string; text: RegExp }[] = [
     text: /package_owner: expected a name/,
   },
   {
-    why: "the image of a container",
-    toml: exceptionToml('user = "a"\n«container_image = "a"'),
-    code: "UNSERVED",
-    text: /container_image: not served/,
+    why: "the image of any container",
+    toml: exceptionToml('user = "a"\n«container_image = "*"'),
+    code: "VALUE_INVALID",
+    text: /container_image: expected a name/,
   },
   {
     why: "a time without a day",

@@ -11,6 +11,7 @@ import { compileKql } from "../../agent/rules/kql-match.ts";
 import { KqlError } from "../../agent/rules/kql-tree.ts";
 import { newParentRule } from "../../agent/rules/new-parent.ts";
 import { RuleEngine } from "../../agent/rules/rule-engine.ts";
+import type { Container } from "../../agent/sources/source.ts";
 import { installationOf, rpmImage } from "../helpers/alerts.ts";
 import { exceptionOf } from "../helpers/exceptions.ts";
 import { ancestorsOf, atMs, imageOf, scriptImage, updateOf } from "../helpers/images.ts";
@@ -25,6 +26,7 @@ interface Given {
   readonly links?: Partial<ProcessImage>;
   readonly updates?: readonly SoftwareUpdate[];
   readonly kind?: "installation" | "outcome";
+  readonly container?: Container;
   readonly owners?: Readonly<Record<string, Owner>>; // by path; others are not known
 }
 
@@ -37,7 +39,14 @@ function ownerOf(name: string): Owner {
 }
 
 /** `rpm -Uvh /tmp/kw-a-1.0-1.noarch.rpm` by /opt/deploy/update.sh, by a login of admin. */
-function subjectOf({ exec, links, updates = [], kind = "installation", owners }: Given): RuleSubject {
+function subjectOf({
+  exec,
+  links,
+  updates = [],
+  kind = "installation",
+  owners,
+  container,
+}: Given): RuleSubject {
   const image = rpmImage(exec, links);
   return {
     kind,
@@ -49,6 +58,7 @@ function subjectOf({ exec, links, updates = [], kind = "installation", owners }:
     aliases: shippedAliases,
     nameUser: (uid) => names[uid],
     readDetails: undefined,
+    readContainer: container && (() => container),
     readOwners:
       owners &&
       (({ exec: { executable, script } }) => ({
@@ -77,6 +87,14 @@ const became: Given = {
 const dnf: Given = { exec: { executable: "/usr/bin/dnf", args: ["dnf", "install", "kw-a"] } };
 const two = [updateOf({ nevra: "kw-a-1-1.noarch" }), updateOf({ nevra: "evil-1-1.noarch" })];
 
+const build: Container = {
+  id: "ab".repeat(32),
+  runtime: "docker",
+  name: "build",
+  image: "kw/build:1",
+  reason: undefined,
+};
+const inContainer: Given = { container: build };
 const bash = "/usr/bin/bash";
 const update = "/opt/deploy/update.sh";
 const ours: Given = { owners: { [bash]: ownerOf("bash"), [update]: ownerOf("kw-deploy") } };
@@ -235,6 +253,16 @@ const rows: readonly { why: string; keys: string; given?: Given; want: boolean }
   },
   { why: "a working directory", keys: 'working_directory = "/root"', want: true },
   { why: "another working directory", keys: 'working_directory = "/"', want: false },
+  { why: "an image", keys: 'container_image = "kw/build:1"', given: inContainer, want: true },
+  { why: "an image of any version", keys: 'container_image = "kw/build:*"', given: inContainer, want: true },
+  { why: "another image", keys: 'container_image = "kw/web*"', given: inContainer, want: false },
+  { why: "an image, on the host", keys: 'container_image = "kw/*"', want: false },
+  {
+    why: "an image that is not known",
+    keys: 'container_image = "kw/*"',
+    given: { container: { ...build, image: undefined } },
+    want: false,
+  },
   { why: "a query", keys: 'query = "kinwatch.rpm.mode:upgrade and not process.args:--root"', want: true },
   { why: "a query that is not so", keys: 'query = "kinwatch.rpm.root:*"', want: false },
   { why: "all of its conditions", keys: 'user = "root"\nscript = "/opt/*"\npackage = "kw-a"', want: true },

@@ -40,7 +40,7 @@ const refused = [
   ["process.parent.end", /end of a process/],
   ["process.thread.id", /threads/],
   ["host.ip", /networks/],
-  ["container.id", /entry_meta/],
+  ["container.memory.usage", /container\.image\.name/],
   ["destination.port", /only executions/],
   ["event.risk_score", /when rules have been asked/],
   ["kinwatch.first_seen", /when rules have been asked/],
