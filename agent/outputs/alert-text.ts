@@ -159,10 +159,11 @@ function parentLines(alert: AlertDocument, options: TextOptions): string[] {
 }
 
 /** Whose program the parent is. Nothing where nobody asked. */
-function ownerLines({ kinwatch: { ancestry } }: AlertDocument, options: TextOptions): string[] {
+function ownerLines({ kinwatch: { ancestry, outcome } }: AlertDocument, options: TextOptions): string[] {
   const [parent] = ancestry;
   if (parent?.package_owner === undefined) return [];
   const { script_package_owner: script, package_owner: program } = parent;
+  if (outcome === "pending" && program.result === "unknown") return []; // it comes with the outcome
   const text = [
     ...(script === undefined ? [] : [`script: ${ownerWords(script)}`]),
     `${script === undefined ? "" : "interpreter: "}${ownerWords(program)}`,

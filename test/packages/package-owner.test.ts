@@ -15,7 +15,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type Counters, newCounters } from "../../agent/counters.ts";
 import type { Owner } from "../../agent/packages/owner-answer.ts";
-import { type OwnerPlaces, PackageOwners, waitAtMost } from "../../agent/packages/package-owner.ts";
+import type { OwnerPlaces } from "../../agent/packages/package-database.ts";
+import { PackageOwners, waitAtMost } from "../../agent/packages/package-owner.ts";
 import { needs } from "../helpers/real-parts.ts";
 import { ScratchRpm } from "../helpers/scratch-rpm.ts";
 
