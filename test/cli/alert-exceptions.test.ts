@@ -7,6 +7,7 @@ import { proposalOf, refusalsOf } from "../../agent/cli/alert-exceptions.ts";
 import { shippedAliases } from "../../agent/packages/shipped-aliases.ts";
 import { compileExceptions, exemptionOf } from "../../agent/rules/exceptions.ts";
 import { matchNewParent } from "../../agent/rules/new-parent.ts";
+import type { Container } from "../../agent/sources/source.ts";
 import { contextOf, raisedAlert, rpmImage } from "../helpers/alerts.ts";
 import { exceptionOf } from "../helpers/exceptions.ts";
 import { imageOf, scriptImage } from "../helpers/images.ts";
@@ -70,6 +71,13 @@ test("refusalsOf(): a stored alert answers as its event did", () => {
   );
 });
 
+const web: Container = {
+  id: "ab".repeat(32),
+  runtime: "podman",
+  name: "web",
+  image: "localhost/kw/web:1",
+  reason: undefined,
+};
 const proposals: readonly { why: string; alert: AlertDocument; want: ReturnType<typeof proposalOf> }[] = [
   {
     why: "the parent, its script, and the account",
@@ -94,6 +102,26 @@ const proposals: readonly { why: string; alert: AlertDocument; want: ReturnType<
     why: "a path with a star as it is, which would be a pattern",
     alert: raisedAlert(rpmImage({}, { parent: scriptImage("/tmp/*") })),
     want: { user: "0", parent: "/usr/bin/bash", query: 'kinwatch.ancestry.script:"/tmp/*"' },
+  },
+  {
+    why: "the image of its container",
+    alert: raisedAlert(rpmImage(), { readContainer: () => web }),
+    want: {
+      user: "0",
+      parent: "/usr/bin/bash",
+      script: "/opt/deploy/update.sh",
+      container_image: "localhost/kw/web:1",
+    },
+  },
+  {
+    why: "its container alone, where the image is not known",
+    alert: raisedAlert(rpmImage(), { readContainer: () => ({ ...web, image: undefined }) }),
+    want: {
+      user: "0",
+      parent: "/usr/bin/bash",
+      script: "/opt/deploy/update.sh",
+      query: `container.id:"${web.id}"`,
+    },
   },
   {
     why: "nothing where the parent is not known",
