@@ -64,6 +64,7 @@ class Flow implements AsyncDisposable {
     const images = new ImageOwners({
       isThisHost: () => true,
       fileOf: ({ path }) => ({ path }),
+      lineOf: () => undefined,
       ask: (path) => {
         this.questions += 1;
         return this.#answer(path).promise;

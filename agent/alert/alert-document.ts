@@ -94,6 +94,7 @@ export interface DataStreamDocument {
 export interface OwnersDocument {
   readonly package_owner?: PackageOwnerDocument;
   readonly script_package_owner?: PackageOwnerDocument;
+  readonly script_options_changed?: true; // its interpreter has others than its first line gives it
 }
 
 export interface PackageOwnerDocument {

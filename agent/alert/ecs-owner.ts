@@ -15,10 +15,11 @@ import { keyword } from "./ecs-process.ts";
 export function ownersPart(image: ProcessImage, readOwners: ReadOwners | undefined): OwnersDocument {
   const owner = readOwners?.(image);
   if (owner === undefined) return {};
-  const { executable, script } = owner;
+  const { executable, script, hasOtherOptions } = owner;
   return {
     package_owner: ownerDocument(executable),
     ...(script === undefined ? {} : { script_package_owner: ownerDocument(script) }),
+    ...(script === undefined || !hasOtherOptions ? {} : { script_options_changed: true as const }),
   };
 }
 

@@ -49,9 +49,10 @@ function installersOf({ process, kinwatch }: AlertDocument): readonly Installer[
   )
     return [];
   return [parent, ...kinwatch.previous_images].map(
-    ({ executable = "", script, package_owner, script_package_owner }) => ({
+    ({ executable = "", script, package_owner, script_package_owner, script_options_changed = false }) => ({
       program: baseName(executable),
       isScript: script !== undefined,
+      hasOtherOptions: script_options_changed,
       executable: package_owner?.name,
       script: script_package_owner?.name,
     }),

@@ -29,6 +29,7 @@ import { readProcDetails } from "../sources/proc-details.ts";
 import { isAlive, readProcEntry } from "../sources/proc-entry.ts";
 import { readContainer } from "../sources/process-container.ts";
 import { processFile } from "../sources/process-file.ts";
+import { readScriptLine } from "../sources/script-line.ts";
 import { Store } from "../store/store.ts";
 import { kinwatch } from "./checkout.ts";
 import { LiveRules } from "./live-rules.ts";
@@ -39,7 +40,7 @@ import { configOption, readSettings, type SettingsOptions, stateOption } from ".
 const STATE_RETRY_MS = 1_000;
 const SLOW_MS = 10_000; // who scrolls back through a screen needs less
 const EXIT_MS = 500; // for what still goes out when all is over
-const OWNERS_MS = 500; // rpm answers within some dozen, dpkg within 200
+const OWNERS_MS = 2_000; // as long as a question may take; rpm answers within some dozen, dpkg within 200
 const LOG_LINES_MAX = 200; // some screens; more would tell a person who comes back no more
 const passing: ReadonlySet<string> = new Set(["KW_STATE_UNUSABLE", "KW_STATE_LOCKED"]); // a full disk, a long backup
 
@@ -107,7 +108,12 @@ async function run(options: SettingsOptions): Promise<void> {
   reload = () => rules.reload(true);
   await using _ = new RuleWatch({ directories: rules.directories, look: () => rules.reload() });
   const packages = new PackageOwners(counters);
-  const owners = new ImageOwners({ isThisHost, fileOf: processFile, ask: (path) => packages.ask(path) });
+  const owners = new ImageOwners({
+    isThisHost,
+    fileOf: processFile,
+    lineOf: readScriptLine,
+    ask: (path) => packages.ask(path),
+  });
   let ready = false;
   await watch({
     source,

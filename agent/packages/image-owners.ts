@@ -2,14 +2,17 @@
  * Which packages the programs and scripts of processes belong to: asked for once of each image, while its process can still be looked
  * at, and told from then on. A process of another host or of a container has none of this host's files.
  */
+import { absolute } from "../events/audit-exec.ts";
 import type { ExecEvent } from "../events/exec-event.ts";
 import type { ProcessImage } from "../lineage/process-image.ts";
 import type { ProcessFile, ProcessPath } from "../sources/process-file.ts";
+import { isAsWritten, type ScriptLine } from "../sources/script-line.ts";
 import type { Owner } from "./owner-answer.ts";
 
 export interface ImageOwner {
   readonly executable: Owner;
   readonly script: Owner | undefined; // undefined: it runs none
+  readonly hasOtherOptions: boolean; // the interpreter has others than the script's first line gives it
 }
 
 /** undefined: nobody asked, as of stored logs */
@@ -18,6 +21,7 @@ export type ReadOwners = (image: ProcessImage) => ImageOwner | undefined;
 export interface ImageOwnersOptions {
   readonly isThisHost: (node: string | undefined) => boolean;
   readonly fileOf: (path: ProcessPath) => ProcessFile;
+  readonly lineOf: (script: string) => ScriptLine | undefined;
   /** Answers at once what is known, and never rejects. */
   readonly ask: (path: string) => Owner | Promise<Owner>;
 }
@@ -25,6 +29,7 @@ export interface ImageOwnersOptions {
 interface Asked {
   executable: Owner;
   script: Owner | undefined;
+  hasOtherOptions: boolean;
   open: Promise<unknown> | undefined;
 }
 
@@ -49,7 +54,12 @@ export class ImageOwners {
   readonly of: ReadOwners = ({ exec }) => this.#known.get(exec);
 
   #ask(exec: ExecEvent): Promise<unknown> | undefined {
-    const asked = this.#known.get(exec) ?? { executable: unasked, script: undefined, open: undefined };
+    const asked = this.#known.get(exec) ?? {
+      executable: unasked,
+      script: undefined,
+      hasOtherOptions: false,
+      open: undefined,
+    };
     this.#known.set(exec, asked);
     if (asked.open !== undefined) return asked.open;
     const { executable, script } = exec;
@@ -65,7 +75,7 @@ export class ImageOwners {
   }
 
   #owner(exec: ExecEvent, path: string, what: ProcessPath["what"], asked: Asked): Promise<void> | undefined {
-    const { isThisHost, fileOf, ask } = this.#options;
+    const { isThisHost, fileOf, lineOf, ask } = this.#options;
     const take = (owner: Owner): void => {
       asked[what] = owner;
     };
@@ -77,10 +87,18 @@ export class ImageOwners {
       const isFound = (asked[what] ?? unasked).result !== "unknown";
       return file.isOver && isFound ? undefined : void take(unknown(file.reason));
     }
+    if (what === "script")
+      asked.hasOtherOptions = !isAsWritten(lineOf(file.path), exec.executable, wordsBefore(exec));
     const owner = ask(file.path);
     take("result" in owner ? owner : pending);
     return "result" in owner ? undefined : owner.then(take);
   }
+}
+
+/** What an interpreter was given before its script; undefined: it is not among its arguments any more. */
+function wordsBefore({ args, script, workingDirectory }: ExecEvent): readonly string[] | undefined {
+  const at = args.findIndex((word, index) => index > 0 && absolute(word, workingDirectory) === script);
+  return at === -1 ? undefined : args.slice(1, at);
 }
 
 function unknown(reason: string): Owner {

@@ -28,6 +28,7 @@ export interface Excepted<Document> {
 export interface Installer {
   readonly program: string; // its base name
   readonly isScript: boolean;
+  readonly hasOtherOptions: boolean; // the interpreter, than the script's first line gives it
   readonly executable: PackageName;
   readonly script: PackageName;
 }
@@ -81,9 +82,9 @@ function areOf<Document>(
     const all = installers(document);
     return (
       all.length > 0 &&
-      all.every(({ program, isScript, executable, script }) =>
+      all.every(({ program, isScript, hasOtherOptions, executable, script }) =>
         isScript
-          ? executable !== undefined && script !== undefined && isMeant(script)
+          ? !hasOtherOptions && executable !== undefined && script !== undefined && isMeant(script)
           : executable !== undefined && isMeant(executable) && !isInterpreter(program),
       )
     );

@@ -91,6 +91,7 @@ const excepted: Excepted<RuleSubject> = {
       return {
         program: baseName(exec.executable),
         isScript: exec.script !== undefined,
+        hasOtherOptions: owner?.hasOtherOptions ?? false,
         executable: packageName(owner?.executable),
         script: packageName(owner?.script),
       };

@@ -40,7 +40,7 @@ const refused: readonly (readonly [fields: RegExp, reason: string])[] = [
   [/^(?:message$|rule\.|threat\.|data_stream\.|agent\.|ecs\.)/, "it is written when rules have been asked"],
   [/^event\.(?:id|created|ingested|reason|severity|risk_score)$/, "it is written when rules have been asked"],
   [
-    /^kinwatch\.(?:ancestry\.|previous_images\.)?(?:script_)?package_owner\b/,
+    /^kinwatch\.(?:ancestry\.|previous_images\.)?(?:(?:script_)?package_owner\b|script_options_changed$)/,
     "whose package it is is found out when a rule has matched, for exceptions: package_owner",
   ],
   [

@@ -52,7 +52,7 @@ const alerts = [
   raisedAlert(rpmImage(full, { parent: before }), { readDetails: () => details }),
   ...[owned, unknown].map((owner) =>
     raisedAlert(rpmImage(full, { parent: before, previous: before }), {
-      readOwners: () => ({ executable: owner, script: owner }),
+      readOwners: () => ({ executable: owner, script: owner, hasOtherOptions: true }),
     }),
   ),
   raisedAlert(rpmImage(full), {

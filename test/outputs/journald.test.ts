@@ -42,7 +42,11 @@ test("alertFields(): whose packages the parent's program and script are, where s
     architecture: "x86_64",
     nevra,
   } as const;
-  const readOwners = () => ({ executable: bash, script: { result: "none" } as const });
+  const readOwners = () => ({
+    executable: bash,
+    script: { result: "none" } as const,
+    hasOtherOptions: false,
+  });
   const fields = fieldsOf(raisedAlert(rpmImage(), { readOwners }), "raised");
   assert.equal(fields.get("KINWATCH_PARENT_PACKAGE"), nevra);
   assert.equal(fields.get("KINWATCH_PARENT_SCRIPT_PACKAGE"), "no package");

@@ -11,6 +11,7 @@ function ownersOf(given: Partial<ImageOwnersOptions>): ImageOwners {
   return new ImageOwners({
     isThisHost: () => true,
     fileOf: ({ path }) => ({ path }),
+    lineOf: () => undefined,
     ask: () => none,
     ...given,
   });
@@ -72,6 +73,20 @@ test("ImageOwners.ask(): a living process is asked about again, for packages com
   owner = none;
   owners.ask([image]);
   assert.equal(owners.of(image)?.executable, none);
+});
+
+test("ImageOwners.ask(): tells that an interpreter runs something else before its script", () => {
+  const owners = ownersOf({ lineOf: () => ({ interpreter: "/usr/bin/bash", options: ["-e"] }) });
+  const script = "/opt/deploy/update.sh";
+  const has = (...args: readonly string[]) => {
+    const image = imageOf({ executable: "/usr/bin/bash", script, workingDirectory: "/opt", args });
+    owners.ask([image]);
+    return owners.of(image)?.hasOtherOptions;
+  };
+  assert.equal(has("/bin/bash", "-e", script, "--init-file"), false);
+  assert.equal(has("bash", "deploy/update.sh"), false);
+  assert.equal(has("bash", "--init-file", "/tmp/evil", "-i", script), true);
+  assert.equal(has("a title that it gave itself"), true);
 });
 
 test("ImageOwners.ask(): asks nobody about another host, and about a program whose file had gone", () => {

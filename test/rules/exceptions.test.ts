@@ -61,9 +61,10 @@ function subjectOf({
     readContainer: container && (() => container),
     readOwners:
       owners &&
-      (({ exec: { executable, script } }) => ({
+      (({ exec: { executable, script, args } }) => ({
         executable: owners[executable] ?? unknown,
         script: script === undefined ? undefined : (owners[script] ?? unknown),
+        hasOtherOptions: args.includes("--init-file"),
       })),
   };
 }
@@ -149,6 +150,21 @@ const rows: readonly { why: string; keys: string; given?: Given; want: boolean }
     why: "a package's script that a foreign interpreter runs",
     keys: 'package_owner = "kw-deploy"',
     given: { owners: { [bash]: none, [update]: ownerOf("kw-deploy") } },
+    want: false,
+  },
+  {
+    why: "a package's script behind other code",
+    keys: 'package_owner = "kw-deploy"',
+    given: {
+      ...ours,
+      links: {
+        parent: imageOf({
+          executable: bash,
+          script: update,
+          args: ["bash", "--init-file", "/tmp/evil", "-i", update],
+        }),
+      },
+    },
     want: false,
   },
   {
