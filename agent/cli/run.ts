@@ -40,7 +40,7 @@ import { configOption, readSettings, type SettingsOptions, stateOption } from ".
 const STATE_RETRY_MS = 1_000;
 const SLOW_MS = 10_000; // who scrolls back through a screen needs less
 const EXIT_MS = 500; // for what still goes out when all is over
-const OWNERS_MS = 2_000; // as long as a question may take; rpm answers within some dozen, dpkg within 200
+const OWNERS_MS = 2_000; // rpm answers within some dozen, dpkg within 200; who looks at alerts should not wait longer
 const LOG_LINES_MAX = 200; // some screens; more would tell a person who comes back no more
 const passing: ReadonlySet<string> = new Set(["KW_STATE_UNUSABLE", "KW_STATE_LOCKED"]); // a full disk, a long backup
 
