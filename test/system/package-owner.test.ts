@@ -132,7 +132,7 @@ test("run: a foreign script that becomes rpm, one mounted over a packaged one, a
   skip,
 }, async () => {
   using rpm = new ScratchRpm();
-  const file = rpm.build("kw-installed");
+  const file = rpm.build("kw-installed", { post: stays });
   await using host = await startAuditHost();
   const world = new World(host, rpm, owned);
   const [ours, second, third] = ["ours.sh", "second.sh", "third.sh"].map((name) => world.path(name)) as [
