@@ -39,6 +39,9 @@ export const counterNames = [
   "shipments_health_let_go", // likewise
   "shipments_events_let_go", // likewise
   "log_lines_let_go", // lines of kinwatch's own log that standard error did not take
+  "owners_asked", // files whose package was asked of the package database
+  "owners_failed", // of those, for which it gave no answer: late, not understood, or it could not be asked
+  "owners_let_go", // files that were not asked about: too many waited
 ] as const;
 export type CounterName = (typeof counterNames)[number];
 

@@ -9,6 +9,7 @@
 import type { AgentDocument, HostDocument } from "./alert/alert-document.ts";
 import { Dispatch } from "./alert/dispatch.ts";
 import type { HealthDocument } from "./alert/ecs-health.ts";
+import { HeldSteps } from "./alert/held-steps.ts";
 import { type FleetKnowledge, Judge } from "./alert/judge.ts";
 import { Pulse, type Usage } from "./alert/pulse.ts";
 import { Baseline, type Learn } from "./baseline/baseline.ts";
@@ -16,10 +17,12 @@ import { newCounters } from "./counters.ts";
 import { KinwatchError } from "./errors.ts";
 import type { Delivery } from "./outputs/delivery.ts";
 import type { Shipping } from "./outputs/shipping.ts";
+import type { ImageOwners } from "./packages/image-owners.ts";
+import { type Exemption, openImages } from "./rules/exceptions.ts";
 import { type Knowledge, Pass, type PassOptions, type Step } from "./rules/pass.ts";
 import type { Rule } from "./rules/rule.ts";
 import { RuleEngine } from "./rules/rule-engine.ts";
-import type { LogCursor, LogObservation, LogPosition, Source } from "./sources/source.ts";
+import type { LogCursor, LogObservation, LogPosition, Observation, Source } from "./sources/source.ts";
 import type { Store } from "./store/store.ts";
 
 export interface FlowOptions extends Omit<PassOptions, "rules"> {
@@ -45,6 +48,8 @@ export interface FlowOptions extends Omit<PassOptions, "rules"> {
   readonly startMs: number | undefined;
   readonly knowledge: Knowledge & { readonly host: () => HostDocument | undefined };
   readonly agent: AgentDocument;
+  /** Asks which packages programs belong to. undefined: of stored logs nobody can tell */
+  readonly owners?: Owners | undefined;
   /** Told each time that all there is has been read, at least once a second: the first time the host is watched. */
   readonly caughtUp: () => void;
   /** The state cannot be written now, as on a full disk: waits. @returns false where it is not worth another try */
@@ -53,12 +58,19 @@ export interface FlowOptions extends Omit<PassOptions, "rules"> {
   readonly malformed: (sample: string) => void;
 }
 
+export interface Owners {
+  readonly images: Pick<ImageOwners, "ask">;
+  /** Ends when the answers are there, or their time is up; never rejects. */
+  readonly wait: (answers: Promise<unknown>) => Promise<void>;
+}
+
 const FINISH_MS = 2_000; // for outputs at a stop: systemctl and people wait for it
+const HELD_MAX = 64; // steps that wait for answers while others are read: a burst beyond that waits in the log
 const COMMIT_MS = 1_000; // how much reading a kill repeats; what is decided is committed at once
 
 /** Ends when the source ends: stored logs are read, or its stop signal came. What was decided is on disk then. */
 export async function watch(options: FlowOptions): Promise<void> {
-  const { source, store, delivery, shipping, counters, startMs, namespace } = options;
+  const { source, store, delivery, shipping, counters, startMs, namespace, owners } = options;
   const dispatch = shipping && new Dispatch(store.shipments);
   const pulse = new Pulse({ ...options, source: source.name });
   const pass = new Pass({ ...options, rules: options.rules() });
@@ -78,9 +90,14 @@ export async function watch(options: FlowOptions): Promise<void> {
   let behind = true;
   let caughtUpAtMs = performance.now();
   let samples = 0;
+  const observations = source[Symbol.asyncIterator]();
+  let coming: Promise<IteratorResult<Observation, unknown>> | undefined; // asked for already
+  const undecided = new HeldSteps(); // for an exception
+  const untold = new HeldSteps(); // for the packages that the alert tells
   let seen = false; // what was read last lies before the stored position: stopped there, that one holds
 
-  function commit(steps: readonly Step[], seen: boolean, nowMs: number): void {
+  /** @param isAll whether nothing that was read waits to be judged: the position stays before it */
+  function commit(steps: readonly Step[], seen: boolean, nowMs: number, isAll = true): void {
     let reached = committed;
     const wallMs = Date.now();
     const isPulse = dispatch !== undefined && startMs !== undefined && pulse.isDue(wallMs);
@@ -90,6 +107,7 @@ export async function watch(options: FlowOptions): Promise<void> {
       baseline.write();
       judge.writeHits();
       if (isPulse) dispatch?.health(health(wallMs));
+      if (!isAll) return;
       if (startMs !== undefined && !seen) baseline.reach(pass.timeMs);
       const position = seen ? undefined : pass.resumePoint();
       if (position === undefined || isSame(position, committed)) return;
@@ -160,23 +178,73 @@ export async function watch(options: FlowOptions): Promise<void> {
     return "stopped";
   }
 
+  /** What is told of packages, and what exceptions ask of them, while the processes live. @returns when the latter is known */
+  function ask(step: Step): Promise<void> | undefined {
+    const images = openImages(exemptionsOf(step));
+    if (owners === undefined || images.length === 0) return undefined;
+    const answers = owners.images.ask(images);
+    owners.images.ask(judge.toldImages(step)); // the tool may be over when it is decided
+    return answers && owners.wait(answers);
+  }
+
+  /**
+   * Judges what can be. An alert that is told twice goes out at once, and has the packages when it is complete; one that is told
+   * once waits for them.
+   * @returns whether there was anything to judge
+   */
+  async function decide(steps: readonly Step[], nowMs: number, isLast = false): Promise<boolean> {
+    for (const step of steps) undecided.add(step, isLast ? undefined : ask(step));
+    const open = (isLast ? undecided.takeAll() : undecided.take()).filter((step) => !judge.isKnown(step));
+    const answers = owners?.images.ask(open.flatMap((step) => judge.toldImages(step)));
+    const judged = open.filter((step) => {
+      if (answers === undefined || owners === undefined || judge.isToldTwice(step)) return true;
+      untold.add(step, owners.wait(answers));
+      return false;
+    });
+    judged.push(...(isLast ? untold.takeAll() : untold.take()));
+    const isAll = undecided.size + untold.size === 0;
+    const isDue = baseline.isFull || performance.now() - committedAtMs >= COMMIT_MS;
+    if (judged.length > 0 || isDue) await persist(() => commit(judged, seen, nowMs, isAll));
+    return judged.length > 0;
+  }
+
+  /** What comes next, or undefined: what waited for an answer has it. */
+  async function next(): Promise<IteratorResult<Observation, unknown> | undefined> {
+    const answered = [undecided.next, untold.next].filter((answer) => answer !== undefined);
+    const isFull = undecided.size + untold.size >= HELD_MAX;
+    if (!isFull) coming ??= observations.next();
+    const all = [
+      ...answered.map((answer) => answer.then(() => undefined)),
+      ...(isFull || !coming ? [] : [coming]),
+    ];
+    const first = await Promise.race(all);
+    if (first !== undefined) coming = undefined;
+    return first;
+  }
+
   await persist(() => store.transaction(() => judge.forgetFormer(pass.rules.rules)));
   let broken: unknown;
   try {
-    for await (const observation of source) {
-      if (options.rules() !== pass.rules) await renew();
-      const steps = pass.add(observation);
+    for (let one = await next(); one?.done !== true; one = await next()) {
+      if (one === undefined) {
+        baseline.refresh();
+        delivery.begin(await decide([], pass.timeMs));
+        continue;
+      }
+      const observation = one.value;
+      if (options.rules() !== pass.rules) {
+        await decide([], pass.timeMs, true); // by the rules that matched it
+        await renew();
+      }
+      const steps = pass.add(observation, undecided.size + untold.size > 0);
       if (observation.kind === "log") read = endOf(observation);
       baseline.refresh();
       judge.begin(pass.beganMs);
       seen = observation.kind !== "idle" && observation.seen;
       for (; samples < pass.malformedSamples.length; samples += 1)
         options.malformed(pass.malformedSamples[samples] ?? "");
-      const open = steps.filter((step) => !judge.isKnown(step));
       const nowMs = observation.kind === "idle" && startMs !== undefined ? observation.nowMs : pass.timeMs;
-      const isDue = baseline.isFull || performance.now() - committedAtMs >= COMMIT_MS;
-      if (open.length > 0 || isDue) await persist(() => commit(open, seen, nowMs));
-      const posted = open.length > 0 || judge.isHolding || behind;
+      const posted = (await decide(steps, nowMs)) || judge.isHolding || behind;
       if (observation.kind === "idle") {
         // A log that is away for a moment has not said yet what became of them.
         const read = counters.records_read > 0 || source.name !== "audit-log";
@@ -193,12 +261,14 @@ export async function watch(options: FlowOptions): Promise<void> {
   } catch (error) {
     if (!(error instanceof KinwatchError && error.code.startsWith("KW_INPUT_"))) throw error;
     broken = error; // a file that ends in the middle: what it held counts all the same
+  } finally {
+    await observations.return?.();
   }
   const last = startMs === undefined ? pass.end() : [];
   judge.begin(pass.beganMs);
   const lastMs = startMs === undefined ? Number.POSITIVE_INFINITY : pass.timeMs;
-  const open = last.filter((step) => !judge.isKnown(step));
-  await persist(() => commit(open, seen && startMs !== undefined, lastMs));
+  const open = [...undecided.takeAll(), ...last].filter((step) => !judge.isKnown(step));
+  await persist(() => commit([...open, ...untold.takeAll()], seen && startMs !== undefined, lastMs));
   if (startMs === undefined) {
     store.transaction(() => judge.caughtUp([], pass.timeMs));
     baseline.endHistory(pass.timeMs);
@@ -209,6 +279,12 @@ export async function watch(options: FlowOptions): Promise<void> {
     shipping?.finish(FINISH_MS),
   ]);
   if (broken !== undefined) throw broken;
+}
+
+/** Of what was seen before a restart nobody is asked: it is not judged again. */
+function exemptionsOf(step: Step): readonly Exemption[] {
+  if ((step.kind !== "found" && step.kind !== "matched") || step.seen) return [];
+  return step.kind === "found" ? step.exemptions : step.match.exemptions;
 }
 
 function endOf({ position, bytes }: LogObservation): LogPosition {

@@ -25,6 +25,7 @@ export interface ExecutionDocument {
   };
   readonly user?: UserDocument;
   readonly host?: HostDocument;
+  readonly container?: ContainerDocument;
   readonly agent: AgentDocument;
   readonly related: { readonly user: readonly string[]; readonly hosts: readonly string[] };
   readonly package?: PackageDocument; // the first package; all of them: kinwatch.software_update
@@ -98,7 +99,34 @@ export interface DataStreamDocument {
   readonly namespace: string;
 }
 
-export interface LineageDocument {
+/** Of a program that runs now or ran, and of the script that it runs; absent where nobody asked. */
+export interface OwnersDocument {
+  readonly package_owner?: PackageOwnerDocument;
+  readonly script_package_owner?: PackageOwnerDocument;
+  readonly script_options_changed?: true; // its interpreter has others than its first line gives it
+}
+
+export interface PackageOwnerDocument {
+  readonly result: "owned" | "none" | "unknown";
+  readonly type?: "rpm" | "deb";
+  readonly name?: string;
+  readonly version?: string; // [epoch:]version-release
+  readonly architecture?: string;
+  readonly nevra?: string; // of rpm
+  readonly reason?: string; // why it is not known
+}
+
+/** Absent on the host, and where nobody knows which it is. */
+export interface ContainerDocument {
+  readonly id: string;
+  readonly name?: string;
+  readonly runtime?: string;
+  readonly image?: { readonly name: string };
+}
+
+export interface LineageDocument extends OwnersDocument {
+  readonly container_from?: "process" | "ancestor" | "nobody"; // whose control group told of the container
+  readonly container_unknown_reason?: string; // why its image is not known
   readonly parent_provenance: Provenance;
   readonly parent_unresolved_reason?: string;
   readonly login_user?: UserDocument; // who logged in, whoever the process runs as now: audit's auid
@@ -144,7 +172,7 @@ export interface UserDocument {
   readonly name?: string;
 }
 
-export interface AncestorDocument {
+export interface AncestorDocument extends OwnersDocument {
   readonly entity_id: string;
   readonly pid: number;
   readonly executable?: string;

@@ -10,6 +10,8 @@ import type { DocumentContext } from "./ecs-execution.ts";
 import type { HealthDocument } from "./ecs-health.ts";
 import { withOutcomePart } from "./ecs-outcome.ts";
 
+export type Told = <D extends ExecutionDocument>(document: D) => D;
+
 export class Dispatch {
   readonly #shipments: Shipments;
 
@@ -32,8 +34,9 @@ export class Dispatch {
     this.#add("events", document, document.event.id, true);
   }
 
-  settled(installation: Installation): void {
-    this.#complete(installationEventId(installation), installation.updates);
+  /** @param told the document with what was found out meanwhile */
+  settled(installation: Installation, told: Told): void {
+    this.#complete(installationEventId(installation), installation.updates, told);
   }
 
   /** All that there is has been read. @param waiting those whose outcome may still come: of others it will not */
@@ -52,10 +55,10 @@ export class Dispatch {
     this.#shipments.add(stream, `${type}-${dataset}-${namespace}`, id, JSON.stringify(document), isOpen);
   }
 
-  #complete(id: string, updates: Installation["updates"]): void {
+  #complete(id: string, updates: Installation["updates"], told: Told = (document) => document): void {
     const open = this.#shipments.open(id);
     if (open === undefined) return; // another kinwatch's log, or it was let go of
-    const document = JSON.parse(open) as Parameters<typeof withOutcomePart>[0];
+    const document = told(JSON.parse(open) as ExecutionDocument);
     this.#shipments.complete(id, JSON.stringify(withOutcomePart(document, updates)));
   }
 }

@@ -1,5 +1,6 @@
 /** The part of a document that says what was executed, by whose doing, where and as whom: the same in alerts and events. */
 import { hostOf } from "../events/event-host.ts";
+import { containerOf, type ImageContainer } from "../lineage/container-of.ts";
 import { entryLeader } from "../lineage/entry-leader.ts";
 import { leaderAmong } from "../lineage/process-details.ts";
 import { type ProcessImage, previousImages } from "../lineage/process-image.ts";
@@ -12,6 +13,7 @@ import type {
   LineageDocument,
   RpmDocument,
 } from "./alert-document.ts";
+import { ownersPart } from "./ecs-owner.ts";
 import {
   ancestorDocument,
   type Knowledge,
@@ -37,7 +39,7 @@ const OPERANDS_MAX = 256; // the command line holds more of them
 
 export type ExecutionPart = Pick<
   ExecutionDocument,
-  "ecs" | "process" | "user" | "host" | "agent" | "related"
+  "ecs" | "process" | "user" | "host" | "container" | "agent" | "related"
 >;
 
 export function executionPart(image: ProcessImage, context: DocumentContext): ExecutionPart {
@@ -56,10 +58,24 @@ export function executionPart(image: ProcessImage, context: DocumentContext): Ex
     },
     ...(user === undefined ? {} : { user }),
     host,
+    ...containerPart(containerOf(image, context.ancestors, context.readContainer)),
     agent,
     related: {
       user: [...new Set(users)],
       hosts: host.name === undefined ? [] : [host.name],
+    },
+  };
+}
+
+function containerPart(container: ImageContainer | undefined): Pick<ExecutionDocument, "container"> {
+  if (container?.id === undefined) return {};
+  const { id, name, runtime, image } = container;
+  return {
+    container: {
+      id,
+      ...(name === undefined ? {} : { name: keyword(name) }),
+      ...(runtime === undefined ? {} : { runtime }),
+      ...(image === undefined ? {} : { image: { name: keyword(image) } }),
     },
   };
 }
@@ -96,8 +112,11 @@ function detailsPart(image: ProcessImage, { readDetails }: DocumentContext): Pro
   };
 }
 
-export function lineagePart(image: ProcessImage, { ancestors, nameUser }: DocumentContext): LineageDocument {
+export function lineagePart(image: ProcessImage, context: DocumentContext): LineageDocument {
+  const { ancestors, nameUser, readOwners, readContainer } = context;
+  const container = containerOf(image, ancestors, readContainer);
   const { exec } = image;
+  const owned = (one: ProcessImage) => ({ ...ancestorDocument(one), ...ownersPart(one, readOwners) });
   const { ses, deleted, argumentsFrom, argumentsComplete, source, serial, node } = exec;
   const reason = unresolvedReason(image);
   const login = loginOf(exec, nameUser);
@@ -109,8 +128,11 @@ export function lineagePart(image: ProcessImage, { ancestors, nameUser }: Docume
     ...(deleted ? { executable_deleted: true as const } : {}),
     arguments_from: argumentsFrom,
     arguments_complete: argumentsComplete,
-    ancestry: ancestors.map(ancestorDocument),
-    previous_images: previousImages(image).map(ancestorDocument),
+    ...(container === undefined ? {} : { container_from: container.from }),
+    ...(container?.reason === undefined ? {} : { container_unknown_reason: container.reason }),
+    ...ownersPart(image, readOwners),
+    ancestry: ancestors.map(owned),
+    previous_images: previousImages(image).map(owned),
     ...(source === "procfs"
       ? {}
       : { audit: { serial, ...(node === undefined ? {} : { node: keyword(node) }) } }),

@@ -4,9 +4,11 @@ import { baseName } from "../events/audit-exec.ts";
 import { asTyped } from "../events/command-line.ts";
 import type { ExecEvent } from "../events/exec-event.ts";
 import { deviceOf, isInteractive } from "../events/terminal.ts";
+import type { ReadContainer } from "../lineage/container-of.ts";
 import { entityOf } from "../lineage/entity-id.ts";
 import type { ReadDetails } from "../lineage/process-details.ts";
 import type { ProcessImage } from "../lineage/process-image.ts";
+import type { ReadOwners } from "../packages/image-owners.ts";
 import type { AncestorDocument, PreviousDocument, ProcessDocument, UserDocument } from "./alert-document.ts";
 
 export type { NameUser };
@@ -29,6 +31,8 @@ export function commandLine(args: readonly string[]): string {
 export interface Knowledge {
   readonly nameUser: NameUser;
   readonly readDetails?: ReadDetails | undefined; // left out: nobody can tell of a stored log's processes
+  readonly readOwners?: ReadOwners | undefined; // the same
+  readonly readContainer?: ReadContainer | undefined; // the same
 }
 
 export function processDocument(image: ProcessImage, { nameUser, readDetails }: Knowledge): ProcessDocument {

@@ -3,14 +3,17 @@
  * transaction with the position in the log: what is told twice is decided twice, alike.
  */
 import type { Baseline, History, Learn } from "../baseline/baseline.ts";
+import { scopeOf } from "../baseline/scope.ts";
 import type { Counters } from "../counters.ts";
+import { type ProcessImage, previousImages } from "../lineage/process-image.ts";
 import type { Installation } from "../packages/installation.ts";
+import { exemptionOf } from "../rules/exceptions.ts";
 import { matchNewParent, newParentRule } from "../rules/new-parent.ts";
-import type { Found, Knowledge, Matched, Step } from "../rules/pass.ts";
+import type { Found, Knowledge, Matched, Settled, Step } from "../rules/pass.ts";
 import { questionOf, type Rule } from "../rules/rule.ts";
 import type { ExceptionHits, Outputs, Store } from "../store/store.ts";
 import type { AgentDocument, AlertDocument, HostDocument, PrevalenceDocument } from "./alert-document.ts";
-import type { Dispatch } from "./dispatch.ts";
+import type { Dispatch, Told } from "./dispatch.ts";
 import {
   type AlertContext,
   ecsAlert,
@@ -19,6 +22,7 @@ import {
   summaryAlert,
   withOutcome,
 } from "./ecs-alert.ts";
+import { withOwners } from "./ecs-owner.ts";
 import { type PrevalenceQuestion, prevalenceQuestion } from "./prevalence-question.ts";
 
 export interface JudgeOptions {
@@ -133,7 +137,19 @@ export class Judge {
   judge(step: Step): void {
     if (step.kind === "found") this.#found(step);
     else if (step.kind === "matched") this.#judgeMatch(step);
-    else if (step.kind === "settled") this.#complete(step.installation);
+    else if (step.kind === "settled") this.#complete(step);
+  }
+
+  /** Whom the alert tells of that a step may raise: the tool, who started it, and what it was before. */
+  toldImages(step: Step): readonly ProcessImage[] {
+    if (step.kind === "executed" || step.kind === "settled" || step.seen || !this.#mayRaise(step)) return [];
+    const { image } = step.kind === "found" ? step.installation : step.subject;
+    return [image, ...step.ancestors, ...previousImages(image)];
+  }
+
+  /** Whether an alert of this step is handed on at once, and once more when it is complete. */
+  isToldTwice(step: Step): boolean {
+    return step.kind !== "matched" || step.subject.kind === "installation";
   }
 
   /** Writes down what exceptions held back, within the caller's transaction: written() when that is over. */
@@ -187,10 +203,11 @@ export class Judge {
   }
 
   #isExcepted(step: Found | Matched): boolean {
-    const [exception, timeMs] =
+    const [exemptions, timeMs] =
       step.kind === "found"
-        ? [step.exception, step.installation.timeMs]
-        : [step.match.exception, step.timeMs];
+        ? [step.exemptions, step.installation.timeMs]
+        : [step.match.exemptions, step.timeMs];
+    const exception = exemptionOf(exemptions);
     if (exception === undefined) return false;
     if (step.seen) return true; // it was counted before
     const { hits, lastMs } = this.#hits.get(exception) ?? { hits: 0, lastMs: timeMs };
@@ -200,17 +217,28 @@ export class Judge {
   }
 
   #found(found: Found): void {
-    const { installation, seen, exception } = found;
+    const { installation, seen, exemptions } = found;
     if (!seen) this.#options.dispatch?.installation(installation, this.#contextOf(found));
-    if (exception === undefined) this.#judgeInstallation(found);
+    if (exemptionOf(exemptions) === undefined) this.#judgeInstallation(found);
+  }
+
+  /** By what is known before what came with it is judged: of two that are new together both may. */
+  #mayRaise(step: Found | Matched): boolean {
+    const { baseline } = this.#options;
+    if (step.kind === "matched") return !baseline.isLearning(step.timeMs);
+    const { timeMs } = step.installation;
+    if (baseline.isLearning(timeMs)) return false;
+    const { terms, unresolved } = matchNewParent(step.installation);
+    return (
+      unresolved !== undefined || baseline.firstSightings(newParentHistory(step), terms, timeMs).length > 0
+    );
   }
 
   #judgeInstallation(found: Found): void {
     const { installation, seen } = found;
     const { baseline, counters } = this.#options;
-    const { image, timeMs } = installation;
-    const scope = image.exec.node ?? "";
-    const history = { rule: newParentRule.id, scope, historyMs: Number.POSITIVE_INFINITY };
+    const { timeMs } = installation;
+    const history = newParentHistory(found);
     const match = matchNewParent(installation);
     const news = baseline.firstSightings(history, match.terms, timeMs);
     if (seen || (news.length === 0 && match.unresolved === undefined)) return;
@@ -279,11 +307,14 @@ export class Judge {
     this.isHolding = true;
   }
 
-  #complete(installation: Installation): void {
-    this.#options.dispatch?.settled(installation);
-    const question = this.#options.prevalence && prevalenceQuestion(installation);
-    const prevalence = question && this.#options.prevalence?.answer(question);
-    for (const id of this.#alertIds(installation)) this.#completeAlert(id, installation.updates, prevalence);
+  #complete({ installation, ancestors }: Settled): void {
+    const { knowledge, dispatch, prevalence } = this.#options;
+    const told: Told = (document) =>
+      withOwners(document, installation.image, ancestors, knowledge.readOwners);
+    dispatch?.settled(installation, told);
+    const question = prevalence && prevalenceQuestion(installation);
+    const known = question && prevalence.answer(question);
+    for (const id of this.#alertIds(installation)) this.#completeAlert(id, installation.updates, told, known);
   }
 
   #askFleet(installation: Installation | undefined): void {
@@ -291,11 +322,17 @@ export class Judge {
     if (question !== undefined) this.#options.prevalence?.ask(question);
   }
 
-  #completeAlert(id: string, updates: Installation["updates"], prevalence?: PrevalenceDocument): void {
+  /** @param told the alert with what was found out meanwhile */
+  #completeAlert(
+    id: string,
+    updates: Installation["updates"],
+    told: Told = (alert) => alert,
+    prevalence?: PrevalenceDocument,
+  ): void {
     const { store, outputs, dispatch } = this.#options;
     const document = store.awaitsOutcome(id);
     if (document === undefined) return; // nothing was new about it, or it was completed before a restart
-    const alert = withOutcome(JSON.parse(document) as AlertDocument, updates, prevalence);
+    const alert = withOutcome(told(JSON.parse(document) as AlertDocument), updates, prevalence);
     store.completeAlert(id, JSON.stringify(alert), alert.kinwatch.held ? nobody : outputs);
     dispatch?.alert(alert);
   }
@@ -326,6 +363,11 @@ function idIn(question: string): string {
   return question.slice(0, question.lastIndexOf(" "));
 }
 
-function historyOf({ match: { rule }, subject: { image } }: Matched): History {
-  return { rule: rule.id, scope: image.exec.node ?? "", historyMs: rule.newTerms.historyMs };
+function newParentHistory({ installation: { image }, container }: Found): History {
+  const scope = scopeOf(image.exec.node, container);
+  return { rule: newParentRule.id, scope, historyMs: Number.POSITIVE_INFINITY };
+}
+
+function historyOf({ match: { rule }, subject: { image }, container }: Matched): History {
+  return { rule: rule.id, scope: scopeOf(image.exec.node, container), historyMs: rule.newTerms.historyMs };
 }

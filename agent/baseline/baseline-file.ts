@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { type ErrorCode, KinwatchError } from "../errors.ts";
 import { printable } from "../printable.ts";
+import { joinScope, splitScope } from "./scope.ts";
 import type { StoredTerm } from "./stored-term.ts";
 
 export interface BaselineOrigin {
@@ -31,6 +32,10 @@ const termShape = z
   .strictObject({
     rule: text,
     host: text.optional(), // none: the host whose log names none
+    container: z
+      .string()
+      .regex(/^(?:image|container):./s)
+      .optional(), // none: what ran in none
     field: text,
     value: z.array(z.string()).min(1).max(FIELDS_MAX),
     first_seen: time,
@@ -51,10 +56,12 @@ const tailShape = z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/) })
 
 /** @returns a term as this file and `baseline list` show it */
 export function termDocument(term: StoredTerm): z.infer<typeof termShape> {
-  const { rule, scope, field, value, firstSeenMs, lastSeenMs, learned } = term;
+  const { rule, field, value, firstSeenMs, lastSeenMs, learned } = term;
+  const { host, container } = splitScope(term.scope);
   return {
     rule,
-    ...(scope === "" ? {} : { host: scope }),
+    ...(host === "" ? {} : { host }),
+    ...(container === undefined ? {} : { container }),
     field,
     value: [...value],
     first_seen: new Date(firstSeenMs).toISOString(),
@@ -120,8 +127,9 @@ export function readBaseline(bytes: Buffer, name: string): BaselineFile {
   if (count !== lines.length - 1)
     throw refuse("KW_BASELINE_INVALID", 1, `it says ${count} terms, and ${lines.length - 1} come`);
   const terms = lines.slice(1).map((_, index): StoredTerm => {
-    const { host = "", first_seen, last_seen, ...term } = read(termShape, index + 2);
-    return { ...term, scope: host, firstSeenMs: Date.parse(first_seen), lastSeenMs: Date.parse(last_seen) };
+    const { host = "", container, first_seen, last_seen, ...term } = read(termShape, index + 2);
+    const scope = joinScope({ host, container });
+    return { ...term, scope, firstSeenMs: Date.parse(first_seen), lastSeenMs: Date.parse(last_seen) };
   });
   return { ...origin, terms, checksum };
 }

@@ -4,7 +4,7 @@ import type { Term } from "../rules/term.ts";
 
 export interface StoredTerm extends Term {
   readonly rule: string;
-  readonly scope: string; // the host that the log names; "" for this one
+  readonly scope: string; // the host that the log names, "" for this one, and the container: scope.ts
   readonly firstSeenMs: number;
   readonly lastSeenMs: number; // at least: of a rule that remembers for ever it is not kept up to date
   readonly learned: boolean; // taken for granted, never alerted

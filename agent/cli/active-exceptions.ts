@@ -33,10 +33,13 @@ export function activateExceptions(
   return { items: exceptions, mistakes, warnings: [...warnings.map(lineOf), ...gapsIn(exceptions, source)] };
 }
 
+const noOwners =
+  "a stored log does not tell whose package a program was, so that the exception does not hold";
+
 /** A line for each field that the source does not always give, however many exceptions ask for it. */
 function gapsIn(exceptions: readonly Exception[], source: SourceName): string[] {
-  const gaps = exceptions.flatMap((exception) =>
-    queriesOf(exception).flatMap(({ tree }) =>
+  const gaps = exceptions.flatMap((exception) => [
+    ...queriesOf(exception).flatMap(({ tree }) =>
       gapsOf({ tree, newTerms: { fields: [], historyMs: 0 }, on: "outcome" }, source).map(
         ({ field, given, reason }) => ({
           id: exception.id,
@@ -44,7 +47,10 @@ function gapsIn(exceptions: readonly Exception[], source: SourceName): string[] 
         }),
       ),
     ),
-  );
+    ...(exception.conditions.package_owner === undefined || source !== "files"
+      ? []
+      : [{ id: exception.id, text: `package_owner is never given by ${source}: ${noOwners}` }]),
+  ]);
   return [...Map.groupBy(gaps, ({ text }) => text)].map(([text, of]) => {
     const [first = "", ...more] = new Set(of.map(({ id }) => id));
     return `the exception ${first}${more.length > 0 ? ` and ${more.length} more` : ""}: ${text}`;

@@ -1,11 +1,12 @@
 /** Exceptions and stored alerts: which exception would have held one back, and which one an alert asks for. */
 import type { AlertDocument, UserDocument } from "../alert/alert-document.ts";
 import { rpmPart } from "../alert/ecs-execution.ts";
+import { baseName } from "../events/audit-exec.ts";
 import { rpmCommandOf } from "../packages/installation.ts";
 import type { RpmAliases } from "../packages/rpm-aliases.ts";
 import { documentFields } from "../rules/document-fields.ts";
 import type { Conditions, Exception } from "../rules/exception.ts";
-import { conditionsOf, type Excepted } from "../rules/exception-match.ts";
+import { conditionsOf, type Excepted, type Installer } from "../rules/exception-match.ts";
 import { isOf, knownPackages } from "../rules/exceptions.ts";
 
 /**
@@ -34,7 +35,28 @@ function excepted(isOver: boolean): Excepted<AlertDocument> {
     parentScript: ({ kinwatch }) => kinwatch.ancestry[0]?.script,
     packages: ({ kinwatch: { arguments_complete, rpm, software_update } }) =>
       knownPackages(isOver, arguments_complete ? (rpm?.operands ?? []) : [], software_update),
+    installers: installersOf,
   };
+}
+
+/** By what the alert says of packages: a stored log's says nothing. */
+function installersOf({ process, kinwatch }: AlertDocument): readonly Installer[] {
+  const [parent] = kinwatch.ancestry;
+  if (
+    parent === undefined ||
+    parent.entity_id !== process.parent?.entity_id ||
+    parent.provenance === "inferred"
+  )
+    return [];
+  return [parent, ...kinwatch.previous_images].map(
+    ({ executable = "", script, package_owner, script_package_owner, script_options_changed = false }) => ({
+      program: baseName(executable),
+      isScript: script !== undefined,
+      hasOtherOptions: script_options_changed,
+      executable: package_owner?.name,
+      script: script_package_owner?.name,
+    }),
+  );
 }
 
 /** As the event was when its rule was asked, but for the outcome, which is told as it came. */
@@ -85,6 +107,9 @@ export function proposalOf(alert: AlertDocument): Conditions | undefined {
   if (became !== "")
     put("ancestor", `kinwatch.previous_images.${script === "" ? "executable" : "script"}`, script || became);
   if (user !== undefined) conditions["user"] = nameOf(user);
+  const { id, image } = alert.container ?? {};
+  if (image !== undefined) put("container_image", "container.image.name", image.name);
+  else if (id !== undefined) queries.push(`container.id:${JSON.stringify(id)}`);
   if (queries.length > 0) conditions["query"] = queries.join(" and ");
   return conditions;
 }

@@ -1,6 +1,7 @@
 /** `kinwatch baseline import`: what another host knows does not alert here either. */
 import { Command } from "commander";
 import { type BaselineFile, readBaseline } from "../baseline/baseline-file.ts";
+import { joinScope, splitScope } from "../baseline/scope.ts";
 import { KinwatchError } from "../errors.ts";
 import { printable } from "../printable.ts";
 import { hasState, makeState } from "../store/state-file.ts";
@@ -50,7 +51,9 @@ async function importTerms(path: string, options: Options): Promise<void> {
   const bytes = path === "-" ? await readInput() : readTrustedFile(path, BYTES_MAX, use);
   const file = readBaseline(bytes, name);
   const { host } = options;
-  const terms = host === undefined ? file.terms : file.terms.map((term) => ({ ...term, scope: host }));
+  const terms = file.terms.map((term) =>
+    host === undefined ? term : { ...term, scope: joinScope({ ...splitScope(term.scope), host }) },
+  );
   if (!hasState(state.directory)) makeState(state.directory);
   using stored = openTermsToChange(state.directory);
   const { added, widened } = stored.merge(terms);

@@ -4,6 +4,7 @@ import type { AlertDocument } from "../alert/alert-document.ts";
 import { timedId } from "../alert/alert-id.ts";
 import { keyword } from "../alert/ecs-process.ts";
 import { termDocument } from "../baseline/baseline-file.ts";
+import { scopeOf, splitScope } from "../baseline/scope.ts";
 import { type StoredTerm, termId } from "../baseline/stored-term.ts";
 import { alertLine } from "../outputs/alert-text.ts";
 import { textOptions } from "../outputs/terminal.ts";
@@ -105,7 +106,7 @@ async function show(id: string, options: Options): Promise<void> {
   const facts: [label: string, text: string][] = [
     ["term", termId(term)],
     ["rule", ruleWords(term.rule, rules)],
-    ...(term.scope === "" ? [] : [["host", term.scope] as [string, string]]),
+    ...whereOf(term),
     ...partsOf(term),
     ["first seen", new Date(term.firstSeenMs).toISOString()],
     ...(isKeptUp(term, rules)
@@ -133,11 +134,26 @@ function alertsOf(term: StoredTerm, store: Store): { alerts: AlertDocument[]; co
     if (!document.includes(term.rule)) continue;
     const alert = JSON.parse(document) as AlertDocument;
     const { new_terms, summary, audit } = alert.kinwatch;
-    if (alert.rule.id !== term.rule || summary !== undefined || (audit?.node ?? "") !== term.scope) continue;
+    if (alert.rule.id !== term.rule || summary !== undefined) continue;
+    if (scopeOf(audit?.node, containerOfAlert(alert)) !== term.scope) continue;
     if (new_terms.some(({ field, value }) => JSON.stringify([field, ...value]) === wanted))
       alerts.push(alert);
   }
   return { alerts, complete: true };
+}
+
+/** Keywords are cut where an image's name is longer than any is. */
+function containerOfAlert({ container, kinwatch }: AlertDocument): Parameters<typeof scopeOf>[1] {
+  if (container === undefined && kinwatch.container_from === undefined) return undefined;
+  return { id: container?.id, image: container?.image?.name };
+}
+
+function whereOf({ scope }: StoredTerm): [label: string, text: string][] {
+  const { host, container } = splitScope(scope);
+  return [
+    ...(host === "" ? [] : [["host", host] as [string, string]]),
+    ...(container === undefined ? [] : [["container", container] as [string, string]]),
+  ];
 }
 
 const columns = "  ID        HOW      FIRST SEEN  LAST SEEN   TERM";
@@ -160,8 +176,12 @@ const hows: Readonly<Record<string, string>> = {
 
 function headingOf({ rule, scope, field }: StoredTerm, rules: KnownRules): string {
   const what = hows[field] ?? field.replaceAll(",", " with ");
-  const where = scope === "" ? "" : ` on ${printable(scope, 200)}`;
-  return `${ruleWords(rule, rules)}: ${printable(what, 200)}${where}`;
+  const { host, container } = splitScope(scope);
+  const where = [
+    ...(container === undefined ? [] : [`in ${printable(container, 200)}`]),
+    ...(host === "" ? [] : [`on ${printable(host, 200)}`]),
+  ];
+  return [`${ruleWords(rule, rules)}: ${printable(what, 200)}`, ...where].join(" ");
 }
 
 function ruleWords(id: string, rules: KnownRules): string {

@@ -15,9 +15,11 @@ export interface ConditionOptions {
   readonly loginUser?: string;
   readonly parent?: string;
   readonly script?: string;
+  readonly packageOwner?: string;
   readonly ancestor?: string;
   readonly package?: string;
   readonly workingDirectory?: string;
+  readonly containerImage?: string;
   readonly query?: string;
   readonly rule?: readonly string[];
 }
@@ -27,9 +29,11 @@ const options: readonly (readonly [flags: string, description: string])[] = [
   ["--login-user <user>", "who logged in, whoever the process runs as now"],
   ["--parent <path>", "the program that started it; * stands for any characters"],
   ["--script <path>", "the script that the parent runs, or the process ran before"],
+  ["--package-owner <name>", "the package of the program that started it, or of the script that this runs"],
   ["--ancestor <path>", "a program or script anywhere in the chain of parents"],
   ["--package <name>", "all packages: their names, or with version"],
   ["--working-directory <path>", "where it was started"],
+  ["--container-image <name>", "the image of the container that it runs in; * stands for any characters"],
   ["--query <kql>", "anything else, by the fields of rules"],
 ];
 
@@ -44,8 +48,14 @@ export function addConditionOptions(command: Command): Command {
 }
 
 export function conditionsGiven(given: ConditionOptions): Conditions {
-  const { loginUser, workingDirectory } = given;
-  const all = { ...given, login_user: loginUser, working_directory: workingDirectory };
+  const { loginUser, packageOwner, workingDirectory, containerImage } = given;
+  const all = {
+    ...given,
+    login_user: loginUser,
+    package_owner: packageOwner,
+    working_directory: workingDirectory,
+    container_image: containerImage,
+  };
   const some = conditionKeys.flatMap((key) => (all[key] === undefined ? [] : [[key, all[key]]]));
   return Object.fromEntries(some);
 }

@@ -11,6 +11,7 @@ import { type Counters, newCounters } from "../counters.ts";
 import { KinwatchError } from "../errors.ts";
 import { readHostFacts } from "../health/host-facts.ts";
 import { UserNames } from "../health/user-names.ts";
+import { readContainerOnce } from "../lineage/container-of.ts";
 import { readOnce } from "../lineage/process-details.ts";
 import { type Logger, openLog } from "../log.ts";
 import { watch } from "../main.ts";
@@ -25,9 +26,14 @@ import { Shipping } from "../outputs/shipping.ts";
 import { terminalOutput } from "../outputs/terminal.ts";
 import { UnblockedFile } from "../outputs/unblocked-file.ts";
 import { writeBeside } from "../outputs/write.ts";
+import { ImageOwners } from "../packages/image-owners.ts";
+import { PackageOwners, waitAtMost } from "../packages/package-owner.ts";
 import { readRpmAliases } from "../packages/popt-files.ts";
 import { readProcDetails } from "../sources/proc-details.ts";
 import { isAlive, readProcEntry } from "../sources/proc-entry.ts";
+import { readContainer } from "../sources/process-container.ts";
+import { processFile } from "../sources/process-file.ts";
+import { readScriptLine } from "../sources/script-line.ts";
 import { Store } from "../store/store.ts";
 import { kinwatch } from "./checkout.ts";
 import { LiveRules } from "./live-rules.ts";
@@ -39,6 +45,7 @@ import { configOption, readSettings, type SettingsOptions, stateOption } from ".
 const STATE_RETRY_MS = 1_000;
 const SLOW_MS = 10_000; // who scrolls back through a screen needs less
 const EXIT_MS = 500; // for what still goes out when all is over
+const OWNERS_MS = 2_000; // rpm answers within some dozen, dpkg within 200; who looks at alerts should not wait longer
 const LOG_LINES_MAX = 200; // some screens; more would tell a person who comes back no more
 const passing: ReadonlySet<string> = new Set(["KW_STATE_UNUSABLE", "KW_STATE_LOCKED"]); // a full disk, a long backup
 
@@ -112,6 +119,13 @@ async function run(options: SettingsOptions): Promise<void> {
   const rules = new LiveRules(config, source.name, log);
   reload = () => rules.reload(true);
   await using _ = new RuleWatch({ directories: rules.directories, look: () => rules.reload() });
+  const packages = new PackageOwners(counters);
+  const owners = new ImageOwners({
+    isThisHost,
+    fileOf: processFile,
+    lineOf: readScriptLine,
+    ask: (path) => packages.ask(path),
+  });
   let ready = false;
   await watch({
     source,
@@ -142,7 +156,10 @@ async function run(options: SettingsOptions): Promise<void> {
       provider: source.name,
       nameUser: (uid, node) => (isThisHost(node) ? users.of(uid) : undefined),
       readDetails: readOnce((exec) => (isThisHost(exec.node) ? readProcDetails(exec) : undefined)),
+      readOwners: owners.of,
+      readContainer: readContainerOnce((exec) => (isThisHost(exec.node) ? readContainer(exec) : undefined)),
     },
+    owners: { images: owners, wait: (answers) => waitAtMost(answers, OWNERS_MS) },
     agent: agentOf(store),
     caughtUp() {
       if (!ready) log.info(`ready after ${Date.now() - startMs} ms`);

@@ -63,6 +63,23 @@ const ofPrevious: Fields = {
   args_count: ["long", "number of arguments."],
 };
 
+/** Of a program and of the script that it runs. */
+const ofOwner: Fields = {
+  result: ["keyword", "owner: owned by a package, none, or unknown."],
+  reason: ["keyword", "owner: why it is not known."],
+  type: ["keyword", "owner: rpm or deb."],
+  name: ["keyword", "owner: the package's name."],
+  version: ["keyword", "owner: its [epoch:]version-release."],
+  architecture: ["keyword", "owner: its architecture."],
+  nevra: ["keyword", "owner: of rpm all in one."],
+};
+
+const ofOwners: Fields = {
+  ...placed("package_owner.", "program's ", ofOwner),
+  ...placed("script_package_owner.", "script's ", ofOwner),
+  script_options_changed: ["boolean", "script's interpreter has options that its first line does not name."],
+};
+
 const ofAncestor: Fields = {
   entity_id: ["keyword", "entity ids."],
   pid: ["long", "process ids."],
@@ -72,6 +89,7 @@ const ofAncestor: Fields = {
   command_line: ["wildcard", "command lines, 1,024 characters at most."],
   started: ["date", "times of execution."],
   provenance: ["keyword", "provenance: recorded, procfs or inferred."],
+  ...ofOwners,
 };
 
 const ofExecutions: Fields = {
@@ -101,6 +119,13 @@ const ofExecutions: Fields = {
   "kinwatch.login_session": ["keyword", "audit's number of the login session."],
   ...placed("kinwatch.ancestry.", "The ancestors' (parent first, pid 1 last) ", ofAncestor),
   ...placed("kinwatch.previous_images.", "The previous images' (latest first) ", ofAncestor),
+  ...placed("kinwatch.", "The package tool's ", ofOwners),
+  "container.id": ["keyword", "The container that it was in."],
+  "container.name": ["keyword", "The container's name."],
+  "container.runtime": ["keyword", "The container's runtime, such as podman."],
+  "container.image.name": ["keyword", "The container's image as it was named, with its tag."],
+  "kinwatch.container_from": ["keyword", "Whose control group told: process, ancestor or nobody."],
+  "kinwatch.container_unknown_reason": ["keyword", "Why the container's image is not known."],
   "kinwatch.parent_provenance": ["keyword", "How the parent is known: as an ancestor, or unresolved."],
   "kinwatch.parent_unresolved_reason": ["keyword", "Why nobody can say who the parent was."],
   "kinwatch.executable_deleted": ["boolean", "The package tool's own file was gone."],

@@ -54,6 +54,11 @@ function serverOf({ exec }: ProcessImage): EntryLeader["type"] | undefined {
   return servers.find(([, programs]) => programs.test(name))?.[0];
 }
 
+/** Whether a program starts containers, and is outside of those that it starts. */
+export function isContainerServer(image: ProcessImage): boolean {
+  return serverOf(image) === "container";
+}
+
 /** Taken over by pid 1, and of a login session: no service. */
 function isOfLogin({ adopter, exec }: ProcessImage): boolean {
   return adopter !== undefined && exec.ses !== undefined;

@@ -4,6 +4,8 @@ import type {
   AlertDocument,
   AncestorDocument,
   OutcomeDocument,
+  OwnersDocument,
+  PackageOwnerDocument,
   PrevalenceDocument,
   SoftwareUpdateDocument,
 } from "../alert/alert-document.ts";
@@ -60,8 +62,10 @@ export function alertText(alert: AlertDocument, options: TextOptions): string {
     ...field("when", `${localTime(alert["@timestamp"])}${where}`, options),
     ...field("command", process.command_line ?? process.executable ?? `pid ${process.pid}`, options, "bold"),
     ...(process.working_directory === undefined ? [] : field("in", process.working_directory, options)),
+    ...containerLines(alert, options),
     ...field("user", userText(alert), options),
     ...parentLines(alert, options),
+    ...ownerLines(alert, options),
     ...chainLines(alert, options),
     ...notableLines(alert, options),
     ...outcomeLines(kinwatch, options),
@@ -82,6 +86,7 @@ export function outcomeText(alert: AlertDocument, options: TextOptions): string 
     ),
     ...(alert.kinwatch.software_update.length > 1 ? packageLines(alert.kinwatch, options) : []),
     ...field("by", `${who}: ${what}`, options),
+    ...ownerLines(alert, options),
     ...fleetLines(alert.kinwatch.prevalence, options),
     ...field("alert", alert.event.id, options, "dim"),
   ];
@@ -135,6 +140,24 @@ function userText({ user, process, kinwatch }: AlertDocument): string {
   return parts.filter(Boolean).join(", ");
 }
 
+function containerLines({ container, kinwatch }: AlertDocument, options: TextOptions): string[] {
+  if (kinwatch.container_from === undefined) return [];
+  const { id, name, image, runtime } = container ?? {};
+  const reason = kinwatch.container_unknown_reason;
+  const words = [
+    name ?? id?.slice(0, 12) ?? "one that is not known",
+    ...(image === undefined ? [] : [`of ${image.name}`]),
+    ...(runtime === undefined ? [] : [`(${runtime})`]),
+    ...(reason === undefined ? [] : [`: ${reason}`]),
+  ];
+  return field(
+    "container",
+    words.join(" ").replace(" :", ":"),
+    options,
+    reason === undefined ? plain : "yellow",
+  );
+}
+
 function parentLines(alert: AlertDocument, options: TextOptions): string[] {
   const { parent_unresolved_reason: reason, new_terms: terms } = alert.kinwatch;
   const unknown = reason === undefined ? [] : field("parent", `unknown: ${reason}`, options, "red");
@@ -149,6 +172,33 @@ function parentLines(alert: AlertDocument, options: TextOptions): string[] {
     return newLines(name, value, options);
   });
   return [...unknown, ...fresh];
+}
+
+/** Whose program the parent is. Nothing where nobody asked. */
+function ownerLines({ kinwatch: { ancestry, outcome } }: AlertDocument, options: TextOptions): string[] {
+  const [parent] = ancestry;
+  if (parent?.package_owner === undefined) return [];
+  const { script_package_owner: script, package_owner: program } = parent;
+  if (outcome === "pending" && program.result === "unknown") return []; // it comes with the outcome
+  const text = [
+    ...(script === undefined ? [] : [`script: ${ownerWords(script)}`]),
+    `${script === undefined ? "" : "interpreter: "}${ownerWords(program)}`,
+  ].join("; ");
+  const isForeign = [script, program].some((owner) => owner?.result === "none");
+  return field("owned by", text, options, isForeign ? "yellow" : plain);
+}
+
+/** "bash-5.1.8-9.el9.x86_64", "no package", "not known: …" */
+export function ownerWords({ result, nevra, name, version, reason }: PackageOwnerDocument): string {
+  if (result === "none") return "no package";
+  if (result === "unknown") return `not known: ${reason}`;
+  return nevra ?? `${name} ${version}`;
+}
+
+/** Behind a program in the chain, where it is known. */
+function ownedBy({ package_owner: program, script_package_owner: script }: OwnersDocument): string {
+  const owner = script ?? program;
+  return owner === undefined || owner.result === "unknown" ? "" : `  of ${owner.name ?? "no package"}`;
 }
 
 /** Of a rule in a file: a line for each of its fields. */
@@ -244,16 +294,18 @@ function chainLines(alert: AlertDocument, options: TextOptions): string[] {
   const cut = Math.max(0, chain.length - ANCESTORS_SHOWN);
   const steps = chain.map(({ pid, provenance, ...image }) => {
     const how = provenance === "inferred" ? "  (inferred)" : "";
-    return `${pid}  ${imageText(image)}${how}`;
+    return `${pid}  ${imageText(image)}${how}${ownedBy(image)}`;
   });
   if (cut > 0) steps.splice(1, cut, `… ${cut} more`);
   const { pid, executable } = alert.process;
-  const images = [...previous].reverse().map((image) => `${pid}  ${imageText(image)}, which became`);
+  const images = [...previous]
+    .reverse()
+    .map((image) => `${pid}  ${imageText(image)}${ownedBy(image)}, which became`);
   const top =
     chain[0]?.pid === 1 || (chain.length === 0 && alert.kinwatch.parent_provenance !== "unresolved")
       ? []
       : ["?"];
-  const all = [...top, ...steps, ...images, `${pid}  ${executable ?? "?"}`];
+  const all = [...top, ...steps, ...images, `${pid}  ${executable ?? "?"}${ownedBy(alert.kinwatch)}`];
   return all.flatMap((step, depth) => {
     const indent = depth === 0 ? "" : `${"  ".repeat(Math.min(depth, INDENTS_MAX) - 1)}└ `;
     const room = options.width - LABEL - 2 - indent.length;

@@ -6,7 +6,7 @@ import type Koffi from "koffi";
 import type { AlertDocument, ProcessDocument } from "../alert/alert-document.ts";
 import { KinwatchError } from "../errors.ts";
 import { printable } from "../printable.ts";
-import { shortChain } from "./alert-text.ts";
+import { ownerWords, shortChain } from "./alert-text.ts";
 import type { Output } from "./output.ts";
 
 /** `journalctl MESSAGE_ID=…` lists all alerts. Never changes. */
@@ -33,7 +33,7 @@ export function journaldOutput(): Output {
 
 /** Name and value of each field of an entry; a name may occur more than once. systemd.journal-fields(7) */
 export function alertFields(alert: AlertDocument, stage: Stage): [name: string, value: string][] {
-  const { kinwatch, process, event, rule, user } = alert;
+  const { kinwatch, process, event, rule, user, container } = alert;
   const parent = kinwatch.ancestry[0];
   const packages = kinwatch.software_update.filter(({ operation }) => operation !== "remove");
   const fields: [string, string | number | undefined][] = [
@@ -46,7 +46,14 @@ export function alertFields(alert: AlertDocument, stage: Stage): [name: string, 
     ["KINWATCH_PARENT_PID", process.parent?.pid],
     ["KINWATCH_PARENT_EXECUTABLE", parent?.executable],
     ["KINWATCH_PARENT_SCRIPT", parent?.script],
+    ["KINWATCH_PARENT_PACKAGE", parent?.package_owner && ownerWords(parent.package_owner)],
+    [
+      "KINWATCH_PARENT_SCRIPT_PACKAGE",
+      parent?.script_package_owner && ownerWords(parent.script_package_owner),
+    ],
     ["KINWATCH_PARENT_PROVENANCE", kinwatch.parent_provenance],
+    ["KINWATCH_CONTAINER_ID", container?.id],
+    ["KINWATCH_CONTAINER_IMAGE", container?.image?.name],
     ["KINWATCH_ANCESTRY", shortChain(kinwatch.ancestry)],
     ["KINWATCH_OUTCOME", kinwatch.outcome],
     ["KINWATCH_SIGNATURE", kinwatch.signature],

@@ -48,7 +48,7 @@ const exceptions: readonly (readonly [fields: RegExp, type: KqlType | "none"])[]
     "long",
   ],
   [/^kinwatch\.summary\.(?:from|until)$/, "date"],
-  [/^kinwatch\.held$/, "boolean"],
+  [/^kinwatch\.held$|\.script_options_changed$/, "boolean"],
   [/\bregistry\.data\.bytes$|\.segments\.sections$/, "keyword"],
   [/\burl\.(?:full|original|path)$/, "wildcard"],
   [/\.sections$/, "none"],

@@ -9,10 +9,12 @@ import { asTyped } from "../events/command-line.ts";
 import { type EventHost, hostOf } from "../events/event-host.ts";
 import type { SoftwareUpdate } from "../events/exec-event.ts";
 import { deviceOf, isInteractive } from "../events/terminal.ts";
+import { containerOf, type ImageContainer, type ReadContainer } from "../lineage/container-of.ts";
 import { entityOf } from "../lineage/entity-id.ts";
 import { entryLeader } from "../lineage/entry-leader.ts";
 import { leaderAmong, type ReadDetails } from "../lineage/process-details.ts";
 import { type ProcessImage, previousImages } from "../lineage/process-image.ts";
+import type { ReadOwners } from "../packages/image-owners.ts";
 import { type Installation, rpmCommandOf } from "../packages/installation.ts";
 import { type Outcome, outcomeOf, pendingOutcome, signatureOf, splitNevra } from "../packages/outcome.ts";
 import type { RpmAliases } from "../packages/rpm-aliases.ts";
@@ -38,6 +40,8 @@ interface SubjectContext {
   readonly aliases: RpmAliases;
   readonly nameUser: NameUser;
   readonly readDetails: ReadDetails | undefined; // undefined: nobody can tell of a stored log's processes
+  readonly readContainer?: ReadContainer | undefined; // left out: as above
+  readonly readOwners?: ReadOwners | undefined; // for exceptions: rules are asked too early; left out: as above
 }
 
 type Value = KqlValue | readonly KqlValue[] | undefined;
@@ -113,6 +117,15 @@ const ofHost: Fields<EventHost> = {
   "os.version": ["keyword", ({ os }) => os?.version],
   "os.kernel": ["keyword", ({ os }) => os?.kernel],
   "os.full": ["keyword", ({ os }) => os?.full],
+};
+
+const ofContainer: Fields<ImageContainer> = {
+  "container.id": ["keyword", ({ id }) => id],
+  "container.name": ["keyword", ({ name }) => name],
+  "container.runtime": ["keyword", ({ runtime }) => runtime],
+  "container.image.name": ["keyword", ({ image }) => image],
+  "kinwatch.container_from": ["keyword", ({ from }) => from],
+  "kinwatch.container_unknown_reason": ["keyword", ({ reason }) => reason],
 };
 
 const ofCommand: Fields<RpmCommandLine> = {
@@ -208,6 +221,9 @@ const all: ReadonlyMap<string, KqlField<RuleSubject>> = new Map([
   ...placed("process.session_leader.", ofProcess, (subject) => leaderOf(subject, "session")),
   ...placed("process.group_leader.", ofProcess, (subject) => leaderOf(subject, "processGroup")),
   ...placed("host.", ofHost, thisHostOf),
+  ...placed("", ofContainer, ({ image, ancestors, readContainer }) =>
+    containerOf(image, ancestors(), readContainer),
+  ),
   ...placed("kinwatch.rpm.", ofCommand, commandOf),
   ...placed("", ofOutcome, outcomeFor),
   ...placed("package.", ofPackage, (subject) => outcomeFor(subject)?.first),

@@ -8,12 +8,7 @@ import type { TomlPath } from "../toml-position.ts";
 import { checkToml, type TomlMistake, valueAt } from "../toml-schema.ts";
 import { eventFields } from "./event-fields.ts";
 import { conditionKeys, type Exception } from "./exception.ts";
-import {
-  type ExceptionData,
-  exceptionFileSchema,
-  exceptionKeys,
-  unservedConditions,
-} from "./exception-schema.ts";
+import { type ExceptionData, exceptionFileSchema, exceptionKeys } from "./exception-schema.ts";
 import { compileKql } from "./kql-match.ts";
 import { nameFilter } from "./kql-prefilter.ts";
 import { parseKql } from "./kql-syntax.ts";
@@ -95,23 +90,16 @@ const tomlCodes: Readonly<Record<TomlMistake["kind"], ErrorCode>> = {
   value: "KW_EXCEPTION_VALUE_INVALID",
 };
 
-function tomlRemark({ kind, path, position, text }: TomlMistake): Remark {
-  const name = String(path.at(-1));
-  const unserved = kind === "unknown" && path.length === 3 ? unservedConditions.get(name) : undefined;
-  if (unserved === undefined) return { place: position, code: tomlCodes[kind], text };
-  return {
-    place: position,
-    code: "KW_EXCEPTION_UNSERVED",
-    text: `${path.join(".")}: not served, ${unserved}.`,
-  };
+function tomlRemark({ kind, position, text }: TomlMistake): Remark {
+  return { place: position, code: tomlCodes[kind], text };
 }
 
 function contentRemarks(exception: unknown, index: number): Remark[] {
   const path = ["exception", index];
   const query = valueAt(exception, ["query"]);
   if (typeof query === "string") return queryRemarks(parseKql(query), [...path, "query"]);
-  const keys = [...conditionKeys, ...unservedConditions.keys()];
-  if (typeof exception !== "object" || exception === null || keys.some((key) => key in exception)) return [];
+  if (typeof exception !== "object" || exception === null) return [];
+  if (conditionKeys.some((key) => key in exception)) return [];
   const text = `${path.join(".")}: it would except everything. Add a condition: ${conditionKeys.join(", ")}.`;
   return [{ place: { path }, code: "KW_EXCEPTION_EMPTY", text }];
 }

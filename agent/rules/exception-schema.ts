@@ -54,6 +54,11 @@ export const exceptionFileSchema = z.strictObject({
             pathExpects,
             "The script that the parent runs, or that the process itself ran before.",
           ),
+          package_owner: key(
+            z.string().regex(/[^*]/).optional(),
+            "a name, * for any characters in it",
+            "The installed package of the program that started it, or of the script that this runs.",
+          ),
           ancestor: key(
             path().optional(),
             pathExpects,
@@ -71,6 +76,11 @@ export const exceptionFileSchema = z.strictObject({
               .optional(),
             pathExpects,
             "Where it was started.",
+          ),
+          container_image: key(
+            z.string().regex(/[^*]/).optional(),
+            "a name with its registry and tag, * for any characters in it",
+            "The image of the container that it runs in.",
           ),
           query: key(z.string().optional(), "a KQL query", "Anything else: the fields are those of rules."),
           reason: key(words(), "a text", "Why it is no alert."),
@@ -90,9 +100,3 @@ export const exceptionFileSchema = z.strictObject({
 
 export type ExceptionData = z.output<typeof exceptionFileSchema>["exception"][number];
 export const exceptionKeys = keysOf(exceptionFileSchema);
-
-/** Asked for by many, and not known yet when a rule is asked. */
-export const unservedConditions: ReadonlyMap<string, string> = new Map([
-  ["package_owner", "which package a program belongs to is not known when rules are asked: name its path"],
-  ["container_image", "containers are not told apart: name a program in the chain, as in ancestor"],
-]);

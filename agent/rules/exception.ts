@@ -10,9 +10,11 @@ export const conditionKeys = [
   "login_user",
   "parent",
   "script",
+  "package_owner",
   "ancestor",
   "package",
   "working_directory",
+  "container_image",
   "query",
 ] as const;
 export type ConditionKey = (typeof conditionKeys)[number];

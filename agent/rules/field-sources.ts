@@ -31,7 +31,7 @@ const refused: readonly (readonly [fields: RegExp, reason: string])[] = [
   [/^host\.ip$/, "addresses would have to be compared by their networks, which kinwatch does not do"],
   [
     /^(?:container|orchestrator|cloud)\./,
-    "containers are not told apart, see process.entry_leader.entry_meta.type",
+    "of containers there are container.id, container.name, container.runtime and container.image.name",
   ],
   [
     /^(?:file|dll|registry|network|source|destination|client|server|dns|http|tls|url)\./,
@@ -39,6 +39,10 @@ const refused: readonly (readonly [fields: RegExp, reason: string])[] = [
   ],
   [/^(?:message$|rule\.|threat\.|data_stream\.|agent\.|ecs\.)/, "it is written when rules have been asked"],
   [/^event\.(?:id|created|ingested|reason|severity|risk_score)$/, "it is written when rules have been asked"],
+  [
+    /^kinwatch\.(?:ancestry\.|previous_images\.)?(?:(?:script_)?package_owner\b|script_options_changed$)/,
+    "whose package it is is found out when a rule has matched, for exceptions: package_owner",
+  ],
   [
     /^kinwatch\.(?:related_rule$|new_terms\.|first_seen$|coverage\.)/,
     "it is written when rules have been asked",
@@ -55,17 +59,25 @@ const NO_OUTCOME = "/proc does not tell what came of an installation";
 type Gap = readonly [fields: RegExp, given: FieldGap["given"], reason: string];
 const live =
   /^process\.(?:env_vars$|thread\.capabilities\.|session_leader\.|group_leader\.|(?:\w+\.)?group\.id$)/;
+const container = /^(?:container\.|kinwatch\.container_)/;
+const CONTAINER =
+  "it is read while a process of the container lives, and off the files of runtimes that keep them where they usually do";
 const outcome =
   /^(?:package\.|event\.outcome$|kinwatch\.(?:outcome|signature|package_count|software_update)\b)/;
 const gaps: Readonly<Record<SourceName, readonly Gap[]>> = {
-  "audit-log": [[live, "at times", LIVE]],
+  "audit-log": [
+    [live, "at times", LIVE],
+    [container, "at times", CONTAINER],
+  ],
   procfs: [
     [live, "at times", LIVE],
+    [container, "at times", CONTAINER],
     [outcome, "never", NO_OUTCOME],
     [/^kinwatch\.audit\./, "never", "it has no audit records"],
   ],
   files: [
     [live, "never", STORED],
+    [container, "never", STORED],
     [/(?:^|[._])user\.name$/, "at times", NAMES],
     [
       /^host\.(?:name|hostname)$|^related\.hosts$/,

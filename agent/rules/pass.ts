@@ -8,9 +8,11 @@ import { EventBuilder } from "../events/event-builder.ts";
 import type { EventHost } from "../events/event-host.ts";
 import type { ExecEvent, HostEvent } from "../events/exec-event.ts";
 import { PPID_UNKNOWN, unseenExec } from "../events/unseen-exec.ts";
+import { containerOf, type ImageContainer, type ReadContainer } from "../lineage/container-of.ts";
 import type { ReadDetails } from "../lineage/process-details.ts";
 import type { ProcessImage } from "../lineage/process-image.ts";
 import { ProcessTable, type ProcessTableOptions } from "../lineage/process-table.ts";
+import type { ReadOwners } from "../packages/image-owners.ts";
 import {
   type Installation,
   InstallationJoin,
@@ -19,6 +21,7 @@ import {
 import type { RpmAliases } from "../packages/rpm-aliases.ts";
 import type { LogPosition, Observation } from "../sources/source.ts";
 import { type RuleSubject, uidChanges } from "./event-fields.ts";
+import type { Exemption } from "./exceptions.ts";
 import type { Asked, Candidates, RuleEngine, RuleMatch } from "./rule-engine.ts";
 
 export interface PassOptions {
@@ -35,6 +38,8 @@ export interface Knowledge {
   readonly provider: string; // the source's name
   readonly nameUser: NameUser;
   readonly readDetails: ReadDetails | undefined; // undefined: nobody can tell of a stored log's processes
+  readonly readOwners?: ReadOwners | undefined; // left out: the same
+  readonly readContainer?: ReadContainer | undefined; // the same
 }
 
 /** An installation that has just been seen. `ancestors`: as they were at that moment, the parent first. */
@@ -44,7 +49,8 @@ export interface Found {
   readonly ancestors: readonly ProcessImage[];
   readonly counters: Counters; // as they were at that moment
   readonly seen: boolean; // decided before a restart: only its outcome is still of interest
-  readonly exception: string | undefined; // of the rule on new parents, by its id: neither alert nor history
+  readonly exemptions: readonly Exemption[]; // of the rule on new parents: neither alert nor history
+  readonly container: ImageContainer | undefined;
 }
 
 /** A rule of a file has matched. */
@@ -54,14 +60,22 @@ export interface Matched {
   readonly subject: Asked;
   readonly timeMs: number;
   readonly ancestors: readonly ProcessImage[];
+  readonly container: ImageContainer | undefined;
   readonly counters: Counters;
   readonly seen: boolean;
+}
+
+/** What came of an installation is known, or will not be. */
+export interface Settled {
+  readonly kind: "settled";
+  readonly installation: Installation;
+  readonly ancestors: readonly ProcessImage[]; // as they were when it was found
 }
 
 export type Step =
   | Found
   | Matched
-  | { readonly kind: "settled"; readonly installation: Installation }
+  | Settled
   | { readonly kind: "executed"; readonly image: ProcessImage; readonly ancestors: readonly ProcessImage[] };
 
 export class Pass {
@@ -76,7 +90,7 @@ export class Pass {
   rules: RuleEngine; // may be others from an observation to the next
   beganMs = 0; // the first event's time
   timeMs = 0; // the latest event's time
-  readonly #given: ExecEvent[] = []; // of the steps given last: whole until those are dealt with
+  readonly #given: ExecEvent[] = []; // of steps: whole until those are dealt with
 
   /** @param everything each execution is a step too, and not only installations */
   constructor({ lineage, installations, rules, knowledge, counters }: PassOptions, everything = false) {
@@ -94,8 +108,9 @@ export class Pass {
     return this.#builder.malformedSamples;
   }
 
-  add(observation: Observation): Step[] {
-    for (const exec of this.#given.splice(0)) exec.shrink();
+  /** @param isHeld whether steps that were given before are not dealt with yet: they stay whole */
+  add(observation: Observation, isHeld = false): Step[] {
+    if (!isHeld) for (const exec of this.#given.splice(0)) exec.shrink();
     const steps: Step[] = [];
     const seen = observation.kind !== "idle" && observation.seen;
     this.#builder.add(observation, (event) => this.#take(event, seen, steps));
@@ -157,14 +172,15 @@ export class Pass {
       if (image.parent === undefined && image.unresolved !== "none") this.#counters.parents_unresolved += 1;
       this.#came.set(installation, ancestors);
       const subject = { kind: "installation", image, installation } as const;
-      const exception = this.rules.newParentExceptionOf?.(this.#subjectOf(subject));
+      const exemptions = this.rules.newParentExceptionsOf?.(this.#subjectOf(subject)) ?? [];
       steps.push({
         kind: "found",
         installation,
         ancestors,
         counters: { ...this.#counters },
         seen,
-        exception,
+        exemptions,
+        container: seen ? undefined : this.#containerOf(subject),
       });
       this.#matchInstallation(subject, seen, steps);
     }
@@ -193,19 +209,22 @@ export class Pass {
 
   #matched(match: RuleMatch, subject: Asked, timeMs: number, seen: boolean, steps: Step[]): void {
     const ancestors = this.#ancestorsOf(subject);
-    steps.push({ kind: "matched", match, subject, timeMs, ancestors, counters: { ...this.#counters }, seen });
+    const container = seen ? undefined : this.#containerOf(subject);
+    const counters = { ...this.#counters };
+    steps.push({ kind: "matched", match, subject, timeMs, ancestors, container, counters, seen });
     if (!match.complete) this.#counters.terms_truncated += 1;
   }
 
   #settle(settled: readonly Installation[], seen: boolean, steps: Step[]): void {
     for (const installation of settled) {
-      steps.push({ kind: "settled", installation });
-      this.#matchInstallation({ kind: "outcome", image: installation.image, installation }, seen, steps);
+      const subject = { kind: "outcome", image: installation.image, installation } as const;
+      steps.push({ kind: "settled", installation, ancestors: this.#ancestorsOf(subject) });
+      this.#matchInstallation(subject, seen, steps);
     }
   }
 
   #subjectOf(subject: Asked): RuleSubject {
-    const { host, provider, nameUser, readDetails } = this.#knowledge;
+    const { host, provider, nameUser, readDetails, readOwners, readContainer } = this.#knowledge;
     return {
       ...subject,
       ancestors: () => this.#ancestorsOf(subject),
@@ -214,7 +233,13 @@ export class Pass {
       aliases: this.#aliases,
       nameUser,
       readDetails,
+      readOwners,
+      readContainer,
     } as RuleSubject; // an installation's kinds have one, the others do not
+  }
+
+  #containerOf(subject: Asked): ImageContainer | undefined {
+    return containerOf(subject.image, this.#ancestorsOf(subject), this.#knowledge.readContainer);
   }
 
   #ancestorsOf({ image, installation }: Asked): readonly ProcessImage[] {

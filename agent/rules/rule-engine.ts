@@ -6,7 +6,7 @@ import type { ProcessImage } from "../lineage/process-image.ts";
 import type { Installation } from "../packages/installation.ts";
 import { eventFields, type RuleSubject, type SubjectKind } from "./event-fields.ts";
 import type { Exception } from "./exception.ts";
-import { compileExceptions, type ExceptionOf } from "./exceptions.ts";
+import { compileExceptions, type ExceptionsOf, type Exemption } from "./exceptions.ts";
 import { compileKql, type KqlField, type KqlMatcher } from "./kql-match.ts";
 import { nameFilter } from "./kql-prefilter.ts";
 import { KqlError } from "./kql-tree.ts";
@@ -27,7 +27,7 @@ export interface RuleMatch {
   readonly rule: Rule;
   readonly terms: readonly Term[]; // one or more
   readonly complete: boolean; // false: the event has more of them than anybody could look at
-  readonly exception: string | undefined; // the id of what takes it out of the rule: neither alert nor history
+  readonly exemptions: readonly Exemption[]; // of what takes it out of the rule: neither alert nor history
 }
 
 interface Compiled {
@@ -37,7 +37,7 @@ interface Compiled {
   readonly matches: KqlMatcher<RuleSubject>;
   readonly fields: readonly KqlField<RuleSubject>[];
   readonly termField: string;
-  readonly exceptionOf: ExceptionOf | undefined;
+  readonly exceptionsOf: ExceptionsOf | undefined;
 }
 
 const PROGRAMS_MAX = 4_096; // whose rules are remembered; a host runs hundreds
@@ -53,7 +53,7 @@ export class RuleEngine {
   readonly #others: readonly Compiled[];
   readonly #byProgram = new Map<string, Candidates>();
   /** The same of the rule that is code. */
-  readonly newParentExceptionOf: ExceptionOf | undefined;
+  readonly newParentExceptionsOf: ExceptionsOf | undefined;
 
   /**
    * @param rules as they were loaded: their fields are such that events have them
@@ -62,7 +62,7 @@ export class RuleEngine {
   constructor(rules: readonly Rule[], exceptions: readonly Exception[] = []) {
     const exceptionsOf = compileExceptions(exceptions);
     const compiled = rules.map((rule) => compile(rule, exceptionsOf(rule.id)));
-    this.newParentExceptionOf = exceptionsOf(newParentRule.id);
+    this.newParentExceptionsOf = exceptionsOf(newParentRule.id);
     this.rules = rules;
     this.exceptions = exceptions;
     this.#ofProcesses = compiled.filter(({ rule }) => rule.on === "process");
@@ -85,7 +85,7 @@ export class RuleEngine {
   /** Of an execution. */
   match(candidates: Candidates, subject: RuleSubject): RuleMatch[] {
     return candidates.flatMap((compiled) => {
-      const { rule, kinds, matches, fields, termField, exceptionOf } = compiled;
+      const { rule, kinds, matches, fields, termField, exceptionsOf } = compiled;
       if (!kinds.includes(subject.kind) || !matches(subject)) return [];
       const { terms, complete } = termsOf(fields, subject);
       if (terms.length === 0) return [];
@@ -94,7 +94,7 @@ export class RuleEngine {
           rule,
           terms: terms.map((term) => ({ field: termField, value: term.map(String) })),
           complete,
-          exception: exceptionOf?.(subject),
+          exemptions: exceptionsOf?.(subject) ?? [],
         },
       ];
     });
@@ -106,7 +106,7 @@ export class RuleEngine {
   }
 }
 
-function compile(rule: Rule, exceptionOf: ExceptionOf | undefined): Compiled {
+function compile(rule: Rule, exceptionsOf: ExceptionsOf | undefined): Compiled {
   const matches = compileKql(rule.tree, eventFields);
   if (matches instanceof KqlError) throw matches; // it was loaded by the same list of fields
   return {
@@ -116,6 +116,6 @@ function compile(rule: Rule, exceptionOf: ExceptionOf | undefined): Compiled {
     matches,
     fields: rule.newTerms.fields.flatMap((name) => eventFields(name) ?? []),
     termField: rule.newTerms.fields.join(),
-    exceptionOf,
+    exceptionsOf,
   };
 }

@@ -72,6 +72,15 @@ export interface ProcessDetails {
   readonly permittedCapabilities: readonly string[];
 }
 
+/** In which a process is. */
+export interface Container {
+  readonly id: string; // 64 hex digits
+  readonly runtime: string | undefined; // "docker", "podman", "cri-o", "containerd"
+  readonly name: string | undefined;
+  readonly image: string | undefined; // as it was named when the container was made
+  readonly reason: string | undefined; // why the image is not known, for people
+}
+
 export interface Source extends AsyncIterable<Observation> {
   readonly name: "audit-log" | "procfs" | "files";
   /** One line for people: what is watched, and what cannot be seen. */

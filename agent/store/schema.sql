@@ -1,7 +1,7 @@
 -- The state of one host. user_version is the schema's version, application_id says whose file it is.
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
--- What was seen: (rule, scope) has its own history; scope is the host that the log names, "" for this one.
+-- What was seen: (rule, scope) has its own history; scope is the host that the log names, "" for this one, and the container.
 CREATE TABLE terms (
   rule TEXT NOT NULL,
   scope TEXT NOT NULL,

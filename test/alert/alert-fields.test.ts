@@ -9,10 +9,12 @@ const documented = new Set(
   rows.flatMap((row) => [...(row.split("|")[1] ?? "").matchAll(/`([^`]+)`/g)].map((m) => m[1] ?? "")),
 );
 
-/** What the page says once for many: leaders have the fields of a parent, and counters a page of their own. */
+/** What the page says once for many: leaders have the fields of a parent, owners those of one, and counters a page of their own. */
 function writtenAs(field: string): string {
   const [, leader = "", name = ""] = /^(process\.\w+_leader\.)(.+)/.exec(field) ?? [];
   if (documented.has(`${leader}*`) && documented.has(`process.parent.${name}`)) return `${leader}*`;
+  const [, owner = "", about = ""] = /^(.*package_owner\.)(.+)/.exec(field) ?? [];
+  if (documented.has(`${owner}*`) && documented.has(`kinwatch.package_owner.${about}`)) return `${owner}*`;
   return field.replace(/^(kinwatch\.coverage|kinwatch\.health\.counters)\..*/, "$1.*");
 }
 

@@ -28,7 +28,12 @@ test("readBaseline(): gives back any terms that writeBaseline() was given", () =
   const anyTerm = fc
     .record({
       rule: fc.string({ minLength: 1 }),
-      scope: anyText.map((text) => text.toWellFormed()),
+      scope: fc
+        .tuple(
+          anyText,
+          fc.constantFrom("", " ", " image:kw/a", "web image:a b\n", " container:unknown", "image:\n"),
+        )
+        .map(([text, more]) => text.toWellFormed() + more),
       field: fc.string({ minLength: 1 }),
       value: fc.array(anyText, { minLength: 1, maxLength: 3 }),
       times: fc.tuple(fc.nat(8.64e15), fc.nat(8.64e15)),

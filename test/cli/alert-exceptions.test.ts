@@ -5,8 +5,9 @@ import type { AlertDocument } from "../../agent/alert/alert-document.ts";
 import { ecsAlert, ecsRuleAlert } from "../../agent/alert/ecs-alert.ts";
 import { proposalOf, refusalsOf } from "../../agent/cli/alert-exceptions.ts";
 import { shippedAliases } from "../../agent/packages/shipped-aliases.ts";
-import { compileExceptions } from "../../agent/rules/exceptions.ts";
+import { compileExceptions, exemptionOf } from "../../agent/rules/exceptions.ts";
 import { matchNewParent } from "../../agent/rules/new-parent.ts";
+import type { Container } from "../../agent/sources/source.ts";
 import { contextOf, raisedAlert, rpmImage } from "../helpers/alerts.ts";
 import { exceptionOf } from "../helpers/exceptions.ts";
 import { imageOf, scriptImage } from "../helpers/images.ts";
@@ -25,6 +26,8 @@ const keys = [
   'ancestor = "*.sh"',
   'package = "a"',
   'package = "kw-*"',
+  'package_owner = "kw-*"',
+  'container_image = "localhost/kw/build*"',
   'working_directory = "/root"',
   'query = "process.interactive:true or kinwatch.rpm.mode:install"',
   'query = "not process.working_directory:*"',
@@ -36,13 +39,22 @@ test("refusalsOf(): a stored alert answers as its event did", () => {
   const seen = new Set<string>();
   fc.assert(
     fc.property(subjects(), fc.constantFrom(...keys), (subject, condition) => {
-      const { image, kind, installation, host, provider, nameUser, readDetails } = subject;
+      const { image, kind, installation, host, provider, nameUser, readDetails, readOwners, readContainer } =
+        subject;
       const exception = exceptionOf(condition);
-      const given = { host, provider, nameUser, readDetails, ancestors: subject.ancestors() };
+      const given = {
+        host,
+        provider,
+        nameUser,
+        readDetails,
+        readOwners,
+        readContainer,
+        ancestors: subject.ancestors(),
+      };
       const context = { ...contextOf(image), ...given };
       const alerts = [ecsRuleAlert(subject, { rule, terms: [] }, context)];
       if (kind === "installation") alerts.push(ecsAlert(installation, matchNewParent(installation), context));
-      const want = compileExceptions([exception])(rule.id)?.(subject) === "x";
+      const want = exemptionOf(compileExceptions([exception])(rule.id)?.(subject) ?? []) === "x";
       for (const alert of alerts) {
         const stored = JSON.parse(JSON.stringify(alert));
         const refusals = refusalsOf(exception, stored, kind === "outcome", shippedAliases);
@@ -59,6 +71,13 @@ test("refusalsOf(): a stored alert answers as its event did", () => {
   );
 });
 
+const web: Container = {
+  id: "ab".repeat(32),
+  runtime: "podman",
+  name: "web",
+  image: "localhost/kw/web:1",
+  reason: undefined,
+};
 const proposals: readonly { why: string; alert: AlertDocument; want: ReturnType<typeof proposalOf> }[] = [
   {
     why: "the parent, its script, and the account",
@@ -83,6 +102,26 @@ const proposals: readonly { why: string; alert: AlertDocument; want: ReturnType<
     why: "a path with a star as it is, which would be a pattern",
     alert: raisedAlert(rpmImage({}, { parent: scriptImage("/tmp/*") })),
     want: { user: "0", parent: "/usr/bin/bash", query: 'kinwatch.ancestry.script:"/tmp/*"' },
+  },
+  {
+    why: "the image of its container",
+    alert: raisedAlert(rpmImage(), { readContainer: () => web }),
+    want: {
+      user: "0",
+      parent: "/usr/bin/bash",
+      script: "/opt/deploy/update.sh",
+      container_image: "localhost/kw/web:1",
+    },
+  },
+  {
+    why: "its container alone, where the image is not known",
+    alert: raisedAlert(rpmImage(), { readContainer: () => ({ ...web, image: undefined }) }),
+    want: {
+      user: "0",
+      parent: "/usr/bin/bash",
+      script: "/opt/deploy/update.sh",
+      query: `container.id:"${web.id}"`,
+    },
   },
   {
     why: "nothing where the parent is not known",

@@ -16,6 +16,7 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AlertDocument } from "../../agent/alert/alert-document.ts";
 import { Baseline } from "../../agent/baseline/baseline.ts";
+import { scopeOf } from "../../agent/baseline/scope.ts";
 import { termId } from "../../agent/baseline/stored-term.ts";
 import { newCounters } from "../../agent/counters.ts";
 import { textWidth } from "../../agent/outputs/text-width.ts";
@@ -33,6 +34,7 @@ interface Listed {
   readonly id: string;
   readonly rule: string;
   readonly host?: string;
+  readonly container?: string;
   readonly value: readonly string[];
   readonly learned: boolean;
 }
@@ -338,6 +340,33 @@ test("baseline import --host: a golden host whose log names it, for one whose lo
   const { stdout, stderr } = await kinwatch(["replay", "--state", at("fresh"), at("fresh.log")]);
   assert.equal(stdout, "");
   assert.match(stderr, /1 installations, 0 alerts/);
+});
+
+test("baseline: an image has its own, which stays its own on another host", async (t) => {
+  const path = folder(t);
+  const at = (name: string) => join(path, name);
+  const term = { field: "process.parent", value: ["/usr/bin/bash", "/build.sh"] };
+  const scope = scopeOf("golden-01", { id: "ab".repeat(32), image: "localhost/kw/build:1" });
+  {
+    using store = new Store(at("golden"), { counters: newCounters() });
+    store.see(newParentRule.id, scope, term, startMs, true);
+  }
+  const shown = await baseline(at("golden"), "list", "--format", "pretty");
+  assert.match(
+    shown.stdout,
+    /\(package-installed-by-new-parent\): parents in\simage:localhost\/kw\/build on golden-01/,
+  );
+  const exported = await baseline(at("golden"), "export", "-");
+  await kinwatch(["baseline", "import", "--host", "web-02", "-", "--state", at("fresh")], {
+    input: exported.stdout,
+  });
+  const [first] = await listed(at("fresh"));
+  assert.deepEqual([first?.host, first?.container], ["web-02", "image:localhost/kw/build"]);
+  using terms = openTermsToRead(at("fresh"));
+  assert.deepEqual(
+    [...terms.list()].map((one) => one.scope),
+    ["web-02 image:localhost/kw/build"],
+  );
 });
 
 test("baseline export: some of it, whole or not at all, and nobody else may read or change it", async (t) => {

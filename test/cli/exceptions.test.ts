@@ -245,12 +245,36 @@ author = "admin"
   assert.deepEqual(readdirSync(host.exceptions), []);
 });
 
+test("exceptions: of a stored log nobody knows whose package a parent was: what asks for it does not hold, and says so", async (t) => {
+  const host = testHost(t);
+  const added = await host.run("add", "--package-owner", "kw-*", "--reason", "ours", "--id", "owned");
+  assert.match(added.stdout, /^package_owner = "kw-\*"$/m);
+  const [alert = assert.fail()] = await host.replay(days(0, 1));
+  assert.deepEqual(
+    alert.kinwatch.ancestry.map(({ package_owner }) => package_owner),
+    [undefined],
+  );
+  assert.equal(alert.kinwatch.package_owner, undefined);
+  const tested = await host.run("test", alert.event.id);
+  assert.deepEqual(
+    documents<{ refused_by: string[] }>(tested.stdout).map(({ refused_by }) => refused_by),
+    [["package_owner"]],
+  );
+  const config = join(host.folder, "kinwatch.toml");
+  const { stderr } = await kinwatch(["replay", "--config", config, join(host.folder, "audit.log")]);
+  assert.match(
+    stderr,
+    /the exception owned: package_owner is never given by files: a stored log does not tell/,
+  );
+});
+
 test("exceptions add: says which option is wrong, and writes nothing", async (t) => {
   const host = testHost(t);
   const rows = [
     { args: [], want: /It would except everything\. Add a condition: user, .*\(KW_EXCEPTION_EMPTY\)/ },
     { args: ["--parent", "sh"], want: /--parent: expected an absolute path.*\(KW_EXCEPTION_VALUE_INVALID\)/ },
     { args: ["--working-directory", "x"], want: /--working-directory: expected/ },
+    { args: ["--package-owner", "*"], want: /--package-owner: expected a name/ },
     {
       args: ["--parent", "sh", "--query", "process.argz:a"],
       want: /^kinwatch: --parent: .*\nkinwatch: --query: .* Did you mean process\.args\? \(KW_EXCEPTION_FIELD_UNUSABLE\)\n$/,

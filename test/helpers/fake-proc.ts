@@ -18,6 +18,8 @@ export interface FakeProcess {
   readonly loginuid?: string;
   readonly status?: string;
   readonly environ?: string;
+  readonly cgroup?: string;
+  readonly mounts?: string; // the name of its mount namespace
 }
 
 export class FakeProc implements Disposable {
@@ -41,6 +43,9 @@ export class FakeProc implements Disposable {
     writeFileSync(join(folder, "cmdline"), fake.cmdline ?? "/usr/bin/program\0");
     writeFileSync(join(folder, "status"), fake.status ?? "Name:\tprogram\nUid:\t1000\t1001\t1000\t1000\n");
     writeFileSync(join(folder, "environ"), fake.environ ?? "");
+    writeFileSync(join(folder, "cgroup"), fake.cgroup ?? "0::/system.slice/program.service\n");
+    mkdirSync(join(folder, "ns"));
+    symlinkSync(fake.mounts ?? "mnt:[1]", join(folder, "ns/mnt"));
     writeFileSync(join(folder, "loginuid"), fake.loginuid ?? "4294967295");
     writeFileSync(join(folder, "sessionid"), "7");
     if (fake.exe !== null) symlinkSync(fake.exe ?? "/usr/bin/program", join(folder, "exe"));

@@ -4,6 +4,7 @@ import { withOutcome } from "../../agent/alert/ecs-alert.ts";
 import { ecsEvent, ecsInstallation } from "../../agent/alert/ecs-event.ts";
 import { withOutcomePart } from "../../agent/alert/ecs-outcome.ts";
 import { lossNames, newCounters } from "../../agent/counters.ts";
+import type { Owner } from "../../agent/packages/owner-answer.ts";
 import { shippedAliases } from "../../agent/packages/shipped-aliases.ts";
 import { contextOf, installationOf, raisedAlert, rpmImage, ruleAlert, summaryOf } from "./alerts.ts";
 import { imageOf, scriptImage, updateOf } from "./images.ts";
@@ -40,7 +41,22 @@ const agent = {
   version: "0.1.0",
   ephemeral_id: "7c1d3f60-1a52-4df0-9d3b-2f1a4a1f6f11",
 } as const;
-const context = { agent, readDetails: () => details };
+const owned: Owner = {
+  result: "owned",
+  type: "rpm",
+  name: "kw",
+  version: "1-1",
+  architecture: "noarch",
+  nevra: "kw-1-1.noarch",
+};
+const unknown: Owner = { result: "unknown", reason: "it was not asked" };
+const ownedBy = (owner: Owner) => ({
+  readOwners: () => ({ executable: owner, script: owner, hasOtherOptions: true }),
+});
+const inContainer = {
+  readContainer: () => ({ id: "ab", runtime: "docker", name: "web", image: "web:1", reason: "none" }),
+};
+const context = { agent, readDetails: () => details, ...ownedBy(owned) };
 const counters = {
   ...newCounters(),
   ...Object.fromEntries(lossNames.map((name, index) => [name, index + 1])),
@@ -50,6 +66,8 @@ export const fullAlerts: readonly AlertDocument[] = [
   withOutcome(raisedAlert(image), [updateOf()], { status: "known", days: 30, hosts: 2, fleet_hosts: 140 }),
   raisedAlert(unresolved, { counters, ancestors: [before] }),
   raisedAlert(loggedIn, context),
+  raisedAlert(image, ownedBy(unknown)),
+  raisedAlert(image, { ...ownedBy(owned), ...inContainer }),
   { ...ruleAlert(), kinwatch: { ...ruleAlert().kinwatch, held: true } },
   summaryOf(ruleAlert()),
 ];
@@ -57,6 +75,7 @@ export const fullAlerts: readonly AlertDocument[] = [
 export const fullEvents: readonly ExecutionDocument[] = [
   withOutcomePart(ecsInstallation(installationOf(image), contextOf(image, context)), [updateOf()]),
   ecsInstallation(installationOf(unresolved), contextOf(unresolved, { ancestors: [before] })),
+  ecsInstallation(installationOf(image), contextOf(image, { ...ownedBy(unknown), ...inContainer })),
   ecsEvent(loggedIn, { ...contextOf(loggedIn, context), aliases: shippedAliases }),
 ];
 

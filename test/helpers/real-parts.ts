@@ -16,6 +16,7 @@ export type RealPart =
   | "journald"
   | "ausearch"
   | "plain-user"
+  | "podman"
   | "terminal"
   | "openssl"
   | "go";
@@ -40,6 +41,7 @@ const checks: Readonly<Record<RealPart, () => boolean>> = {
   openssl: () => findProgram("openssl") !== undefined,
   "plain-user": () => isRoot() && plainUserReads(fileURLToPath(import.meta.url)),
   go: () => findProgram("go") !== undefined,
+  podman: () => ["podman", "conmon", "runc"].every((name) => findProgram(name) !== undefined),
   terminal: () => existsSync(new URL("../../node_modules/node-pty/build/Release/pty.node", import.meta.url)),
 };
 

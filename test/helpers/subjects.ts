@@ -1,10 +1,13 @@
 /** Random executions with all that led to them, as a rule is asked about them. */
 import fc from "fast-check";
 import type { ExecEvent, SoftwareUpdate } from "../../agent/events/exec-event.ts";
+import type { ReadContainer } from "../../agent/lineage/container-of.ts";
 import type { ProcessImage } from "../../agent/lineage/process-image.ts";
+import type { ReadOwners } from "../../agent/packages/image-owners.ts";
+import type { Owner } from "../../agent/packages/owner-answer.ts";
 import { shippedAliases } from "../../agent/packages/shipped-aliases.ts";
 import type { RuleSubject } from "../../agent/rules/event-fields.ts";
-import type { ProcessDetails } from "../../agent/sources/source.ts";
+import type { Container, ProcessDetails } from "../../agent/sources/source.ts";
 import { host, installationOf } from "./alerts.ts";
 import { ancestorsOf, imageOf, updateOf } from "./images.ts";
 
@@ -113,6 +116,39 @@ const updates: fc.Arbitrary<SoftwareUpdate> = fc
   })
   .map(updateOf);
 
+const containers: fc.Arbitrary<Container> = fc.record({
+  id: fc.constant("ab".repeat(32)),
+  runtime: maybe(fc.constant("podman")),
+  name: maybe(fc.constant("web")),
+  image: maybe(fc.constantFrom("localhost/kw/build:1", "localhost/kw/web:1")),
+  reason: maybe(fc.constant("its runtime's files do not name its image")),
+});
+
+/** Of some the process itself is over, of others it is of the host. */
+function containerIn(container: Container): ReadContainer {
+  return ({ exec: { args, uid } }) =>
+    args.length % 3 === 1 ? undefined : uid === 1_000 ? "none" : container;
+}
+
+const owners: fc.Arbitrary<Owner> = fc.constantFrom(
+  { result: "none" } as const,
+  { result: "unknown", reason: "it was not asked" } as const,
+  ...["kw-agent", "kw-deploy", "k".repeat(1_100)].map((name) => {
+    const nevra = `${name}-1.0-1.x86_64`;
+    return { result: "owned", type: "rpm", name, version: "1.0-1", architecture: "x86_64", nevra } as const;
+  }),
+);
+
+/** The same each time that it is asked of the same image. */
+function ownersIn(some: readonly Owner[]): ReadOwners {
+  const of = (text: string) => some[text.length % some.length] as Owner;
+  return ({ exec: { executable, script } }) => ({
+    executable: of(executable),
+    script: script === undefined ? undefined : of(script),
+    hasOtherOptions: executable.length % 5 === 1,
+  });
+}
+
 export function subjects(): fc.Arbitrary<RuleSubject> {
   return fc
     .record({
@@ -120,9 +156,11 @@ export function subjects(): fc.Arbitrary<RuleSubject> {
       kind: fc.constantFrom("exec" as const, "installation" as const, "outcome" as const),
       host: maybe(fc.constant(host)),
       details: maybe(details),
+      container: maybe(containers),
+      owners: maybe(fc.array(owners, { minLength: 4, maxLength: 4 })),
       records: fc.array(updates, { maxLength: 3 }),
     })
-    .map(({ image, kind, host: thisHost, details: known, records }) => {
+    .map(({ image, kind, host: thisHost, details: known, container, owners: some, records }) => {
       const context = {
         image,
         ancestors: () => ancestorsOf(image),
@@ -131,6 +169,8 @@ export function subjects(): fc.Arbitrary<RuleSubject> {
         aliases: shippedAliases,
         nameUser: (uid: number) => names[uid],
         readDetails: known && (() => known),
+        readOwners: some && ownersIn(some),
+        readContainer: container && containerIn(container),
       };
       return kind === "exec"
         ? { ...context, kind, installation: undefined }

@@ -2,8 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stripVTControlCharacters } from "node:util";
 import fc from "fast-check";
+import { withOutcome } from "../../agent/alert/ecs-alert.ts";
 import { alertLine, alertText, outcomeText, shortChain } from "../../agent/outputs/alert-text.ts";
 import { textWidth } from "../../agent/outputs/text-width.ts";
+import type { ReadOwners } from "../../agent/packages/image-owners.ts";
+import type { Owner } from "../../agent/packages/owner-answer.ts";
+import type { Container } from "../../agent/sources/source.ts";
 import { completedAlert, raisedAlert, rpmImage } from "../helpers/alerts.ts";
 import { imageOf, scriptImage, updateOf } from "../helpers/images.ts";
 
@@ -38,6 +42,65 @@ test("outcomeText(): says what became of it, and of which alert it speaks", () =
         by  /opt/deploy/update.sh: rpm -Uvh /tmp/kw-a-1.0-1.noarch.rpm
      alert  ${raisedAlert().event.id}
 `,
+  );
+});
+
+const bash: Owner = { result: "owned", type: "deb", name: "bash", version: "5.2", architecture: "amd64" };
+const systemd: Owner = {
+  result: "owned",
+  type: "rpm",
+  name: "systemd",
+  version: "255-1",
+  architecture: "x86_64",
+  nevra: "systemd-255-1.x86_64",
+};
+const late: Owner = { result: "unknown", reason: "the process was over before it was asked" };
+
+/** Of the host's own chain: the script is nobody's, the tool was over. */
+const readOwners: ReadOwners = ({ exec: { executable, script, pid } }) => ({
+  executable: pid === 900 ? late : executable.endsWith("systemd") ? systemd : bash,
+  script: script === undefined ? undefined : { result: "none" },
+  hasOtherOptions: false,
+});
+
+test("alertText(): whose packages the parent and its chain are", () => {
+  const text = alertText(raisedAlert(person, { readOwners }), options);
+  assert.match(text, /^ {2}owned by {2}script: no package; interpreter: bash 5\.2$/m);
+  const chain = text.slice(text.indexOf("chain"), text.indexOf("outcome")).trim().split("\n");
+  assert.deepEqual(
+    chain.map((line) => line.replace(/^(?:chain)?[ └]*/, "")),
+    [
+      "1  /usr/lib/systemd/systemd  of systemd",
+      "690  /usr/sbin/sshd  of bash",
+      "700  /usr/bin/bash  of bash",
+      "800  /opt/deploy/update.sh (/usr/bin/bash)  of no package",
+      "900  /usr/bin/rpm",
+    ],
+  );
+});
+
+test("alertText(): in which container it was, or why nobody knows its image", () => {
+  const container: Container = {
+    id: "0123456789abcdef".repeat(4),
+    runtime: "podman",
+    name: "build",
+    image: "localhost/kw/build:1",
+    reason: undefined,
+  };
+  const text = (given: Container) => alertText(raisedAlert(person, { readContainer: () => given }), options);
+  assert.match(text(container), /^ container {2}build of localhost\/kw\/build:1 \(podman\)$/m);
+  const nameless = { ...container, name: undefined, image: undefined, reason: "nobody tells" };
+  assert.match(text(nameless), /^ container {2}0123456789ab \(podman\): nobody tells$/m);
+  assert.doesNotMatch(alertText(raisedAlert(person, { readContainer: () => "none" }), options), /container/);
+});
+
+test("alertText(): that nobody knows whose package a parent is, and why", () => {
+  const image = rpmImage({}, { parent: imageOf({ pid: 900 }) });
+  const raised = raisedAlert(image, { readOwners });
+  assert.doesNotMatch(alertText(raised, options), /owned by/, "it may come with the outcome");
+  assert.match(
+    outcomeText(withOutcome(raised, []), options),
+    /owned by {2}not known: the process was over before it was asked\n/,
   );
 });
 

@@ -32,6 +32,36 @@ test("alertFields(): both stages are found by one MESSAGE_ID and one id, and nam
   assert.equal(raised.has("KINWATCH_PACKAGE"), false);
 });
 
+test("alertFields(): whose packages the parent's program and script are, where somebody asked", () => {
+  const nevra = "bash-5.1-1.x86_64";
+  const bash = {
+    result: "owned",
+    type: "rpm",
+    name: "bash",
+    version: "5.1-1",
+    architecture: "x86_64",
+    nevra,
+  } as const;
+  const readOwners = () => ({
+    executable: bash,
+    script: { result: "none" } as const,
+    hasOtherOptions: false,
+  });
+  const fields = fieldsOf(raisedAlert(rpmImage(), { readOwners }), "raised");
+  assert.equal(fields.get("KINWATCH_PARENT_PACKAGE"), nevra);
+  assert.equal(fields.get("KINWATCH_PARENT_SCRIPT_PACKAGE"), "no package");
+  assert.equal(fieldsOf(raisedAlert(), "raised").has("KINWATCH_PARENT_PACKAGE"), false);
+});
+
+test("alertFields(): the container and its image", () => {
+  const image = "localhost/kw/build:1";
+  const container = { id: "ab".repeat(32), runtime: "docker", name: "build", image, reason: undefined };
+  const fields = fieldsOf(raisedAlert(rpmImage(), { readContainer: () => container }), "raised");
+  assert.equal(fields.get("KINWATCH_CONTAINER_ID"), container.id);
+  assert.equal(fields.get("KINWATCH_CONTAINER_IMAGE"), image);
+  assert.equal(fieldsOf(raisedAlert(), "raised").has("KINWATCH_CONTAINER_ID"), false);
+});
+
 test("alertFields(): every package is a field of its own, what was replaced is none", () => {
   const updates = [
     updateOf(),

@@ -9,6 +9,8 @@ import { ecsEvent, ecsInstallation } from "../../agent/alert/ecs-event.ts";
 import { withOutcomePart } from "../../agent/alert/ecs-outcome.ts";
 import { builtInRules } from "../../agent/cli/rule-folders.ts";
 import type { ExecEvent, SoftwareUpdate } from "../../agent/events/exec-event.ts";
+import { rpmCommandOf } from "../../agent/packages/installation.ts";
+import { rpmArguments } from "../../agent/packages/owner-answer.ts";
 import { shippedAliases } from "../../agent/packages/shipped-aliases.ts";
 import { documentFields } from "../../agent/rules/document-fields.ts";
 import { compileKql } from "../../agent/rules/kql-match.ts";
@@ -256,6 +258,29 @@ test("rpm-installed-by-unusual-parent: asks what Elastic's rule asks, as Kibana 
     ["TA0003", ["T1543", "T1546", "T1546.016", "T1574"]],
     ["TA0001", ["T1195", "T1195.002"]],
   ]);
+});
+
+test("the rules are silent about what kinwatch itself asks the package databases", () => {
+  const hostile = ["/tmp/-i", "/usr/bin/rpm", "/opt/--install", "/srv/a.rpm"];
+  const questions = [
+    { executable: "/usr/bin/rpm", args: ["rpm", ...rpmArguments(hostile, "5f1c", "/var/lib/rpm")] },
+    {
+      executable: "/usr/bin/dpkg-query",
+      args: ["dpkg-query", "--admindir=/var/lib/dpkg", "--search", "--", ...hostile],
+    },
+  ];
+  for (const question of questions) {
+    const image = imageOf(question, { parent: imageOf({ executable: "/usr/lib/kinwatch/node" }) });
+    const document = ecsEvent(image, { ...contextOf(image), aliases: shippedAliases });
+    const asking = rules.filter(({ tree }) => {
+      const matches = compileKql(tree, documentFields);
+      return !(matches instanceof KqlError) && matches(document);
+    });
+    assert.deepEqual(asking, [], question.executable);
+  }
+  const [rpm = assert.fail()] = questions;
+  const command = rpmCommandOf({ ...rpm, argumentsComplete: true }, shippedAliases);
+  assert.deepEqual([command?.mode, command?.installs, command?.certainty], ["query", false, "certain"]);
 });
 
 /** The pages are made of the definitions: --test-update-snapshots writes them. */

@@ -20,10 +20,21 @@ import { imageOf } from "../helpers/images.ts";
 import { subjects } from "../helpers/subjects.ts";
 
 function documentOf(subject: RuleSubject): ExecutionDocument {
-  const { image, host, provider, aliases, nameUser, readDetails } = subject;
+  const { image, host, provider, aliases, nameUser, readDetails, readOwners, readContainer } = subject;
   const agent = { type: "kinwatch", version: "0.1.0" } as const;
   const ancestors = subject.ancestors();
-  const context = { host, agent, provider, nameUser, readDetails, nowMs: undefined, ancestors, aliases };
+  const context = {
+    host,
+    agent,
+    provider,
+    nameUser,
+    readDetails,
+    readOwners,
+    readContainer,
+    nowMs: undefined,
+    ancestors,
+    aliases,
+  };
   if (subject.installation === undefined) return ecsEvent(image, context);
   const begun = ecsInstallation(subject.installation, context);
   return subject.kind === "outcome" ? withOutcomePart(begun, subject.installation.updates) : begun;

@@ -13,9 +13,11 @@ user = "root"
 login_user = "1000"
 parent = "/usr/bin/bash"
 script = "/opt/deploy/*"
+package_owner = "kw-deploy*"
 ancestor = "*/cron"
 package = "kw-*"
 working_directory = "/"
+container_image = "registry.example.org/build:*"
 query = "process.args:-i"
 reason = "ours"
 author = "admin"
@@ -37,9 +39,11 @@ author = "admin"
       login_user: "1000",
       parent: "/usr/bin/bash",
       script: "/opt/deploy/*",
+      package_owner: "kw-deploy*",
       ancestor: "*/cron",
       package: "kw-*",
       working_directory: "/",
+      container_image: "registry.example.org/build:*",
       query: "process.args:-i",
     },
     reason: "ours",
@@ -208,16 +212,16 @@ const refused: { why: string; toml: string; code: string; text: RegExp }[] = [
     text: /^reason: no such key/,
   },
   {
-    why: "the owner of a package",
-    toml: exceptionToml('«package_owner = "kw-*"'),
-    code: "UNSERVED",
-    text: /package_owner: not served, which package a program belongs to is not known/,
+    why: "every package's parent",
+    toml: exceptionToml('«package_owner = "**"'),
+    code: "VALUE_INVALID",
+    text: /package_owner: expected a name/,
   },
   {
-    why: "the image of a container",
-    toml: exceptionToml('user = "a"\n«container_image = "a"'),
-    code: "UNSERVED",
-    text: /container_image: not served/,
+    why: "the image of any container",
+    toml: exceptionToml('user = "a"\n«container_image = "*"'),
+    code: "VALUE_INVALID",
+    text: /container_image: expected a name/,
   },
   {
     why: "a time without a day",

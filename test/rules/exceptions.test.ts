@@ -3,13 +3,15 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { ExecEvent, SoftwareUpdate } from "../../agent/events/exec-event.ts";
 import type { ProcessImage } from "../../agent/lineage/process-image.ts";
+import type { Owner } from "../../agent/packages/owner-answer.ts";
 import { shippedAliases } from "../../agent/packages/shipped-aliases.ts";
 import { eventFields, type RuleSubject } from "../../agent/rules/event-fields.ts";
-import { compileExceptions } from "../../agent/rules/exceptions.ts";
+import { compileExceptions, exemptionOf, openImages } from "../../agent/rules/exceptions.ts";
 import { compileKql } from "../../agent/rules/kql-match.ts";
 import { KqlError } from "../../agent/rules/kql-tree.ts";
 import { newParentRule } from "../../agent/rules/new-parent.ts";
 import { RuleEngine } from "../../agent/rules/rule-engine.ts";
+import type { Container } from "../../agent/sources/source.ts";
 import { installationOf, rpmImage } from "../helpers/alerts.ts";
 import { exceptionOf } from "../helpers/exceptions.ts";
 import { ancestorsOf, atMs, imageOf, scriptImage, updateOf } from "../helpers/images.ts";
@@ -24,10 +26,27 @@ interface Given {
   readonly links?: Partial<ProcessImage>;
   readonly updates?: readonly SoftwareUpdate[];
   readonly kind?: "installation" | "outcome";
+  readonly container?: Container;
+  readonly owners?: Readonly<Record<string, Owner>>; // by path; others are not known
+}
+
+const unknown: Owner = { result: "unknown", reason: "nobody asked" };
+const none: Owner = { result: "none" };
+
+function ownerOf(name: string): Owner {
+  const [version, architecture] = ["1.0-1", "x86_64"];
+  return { result: "owned", type: "rpm", name, version, architecture, nevra: `${name}-1.0-1.x86_64` };
 }
 
 /** `rpm -Uvh /tmp/kw-a-1.0-1.noarch.rpm` by /opt/deploy/update.sh, by a login of admin. */
-function subjectOf({ exec, links, updates = [], kind = "installation" }: Given): RuleSubject {
+function subjectOf({
+  exec,
+  links,
+  updates = [],
+  kind = "installation",
+  owners,
+  container,
+}: Given): RuleSubject {
   const image = rpmImage(exec, links);
   return {
     kind,
@@ -39,11 +58,19 @@ function subjectOf({ exec, links, updates = [], kind = "installation" }: Given):
     aliases: shippedAliases,
     nameUser: (uid) => names[uid],
     readDetails: undefined,
+    readContainer: container && (() => container),
+    readOwners:
+      owners &&
+      (({ exec: { executable, script, args } }) => ({
+        executable: owners[executable] ?? unknown,
+        script: script === undefined ? undefined : (owners[script] ?? unknown),
+        hasOtherOptions: args.includes("--init-file"),
+      })),
   };
 }
 
 function holds(keys: string, given: Given = {}, rule: string = newParentRule.id): boolean {
-  return compileExceptions([exceptionOf(keys)])(rule)?.(subjectOf(given)) === "x";
+  return exemptionOf(compileExceptions([exceptionOf(keys)])(rule)?.(subjectOf(given)) ?? []) === "x";
 }
 
 const args = (...words: string[]): Given => ({ exec: { args: ["rpm", "-Uvh", ...words] } });
@@ -60,6 +87,22 @@ const became: Given = {
 };
 const dnf: Given = { exec: { executable: "/usr/bin/dnf", args: ["dnf", "install", "kw-a"] } };
 const two = [updateOf({ nevra: "kw-a-1-1.noarch" }), updateOf({ nevra: "evil-1-1.noarch" })];
+
+const build: Container = {
+  id: "ab".repeat(32),
+  runtime: "docker",
+  name: "build",
+  image: "kw/build:1",
+  reason: undefined,
+};
+const inContainer: Given = { container: build };
+const bash = "/usr/bin/bash";
+const update = "/opt/deploy/update.sh";
+const ours: Given = { owners: { [bash]: ownerOf("bash"), [update]: ownerOf("kw-deploy") } };
+const parentIs = (executable: string, owner: Owner, script?: string): Given => ({
+  links: { parent: imageOf({ executable, script, args: [executable] }) },
+  owners: { [executable]: owner, [bash]: ownerOf("bash") },
+});
 
 const rows: readonly { why: string; keys: string; given?: Given; want: boolean }[] = [
   { why: "a user by name", keys: 'user = "root"', want: true },
@@ -92,6 +135,85 @@ const rows: readonly { why: string; keys: string; given?: Given; want: boolean }
     why: "a script further up",
     keys: 'script = "/opt/deploy/update.sh"',
     given: { links: { parent: imageOf({ executable: "/usr/bin/env" }, { parent: scriptImage() }) } },
+    want: false,
+  },
+  { why: "the package of the parent's script", keys: 'package_owner = "kw-deploy"', given: ours, want: true },
+  { why: "it by a pattern", keys: 'package_owner = "kw-*"', given: ours, want: true },
+  { why: "it with its version", keys: 'package_owner = "kw-deploy-1*"', given: ours, want: false },
+  {
+    why: "the package of the interpreter of somebody's script",
+    keys: 'package_owner = "bash"',
+    given: { owners: { [bash]: ownerOf("bash"), [update]: none } },
+    want: false,
+  },
+  {
+    why: "a package's script that a foreign interpreter runs",
+    keys: 'package_owner = "kw-deploy"',
+    given: { owners: { [bash]: none, [update]: ownerOf("kw-deploy") } },
+    want: false,
+  },
+  {
+    why: "a package's script behind other code",
+    keys: 'package_owner = "kw-deploy"',
+    given: {
+      ...ours,
+      links: {
+        parent: imageOf({
+          executable: bash,
+          script: update,
+          args: ["bash", "--init-file", "/tmp/evil", "-i", update],
+        }),
+      },
+    },
+    want: false,
+  },
+  {
+    why: "a script whose package is not known",
+    keys: 'package_owner = "kw-deploy"',
+    given: { owners: { [bash]: ownerOf("kw-deploy") } },
+    want: false,
+  },
+  {
+    why: "the package of a parent without a script",
+    keys: 'package_owner = "kw-agent"',
+    given: parentIs("/usr/bin/kw-agent", ownerOf("kw-agent")),
+    want: true,
+  },
+  {
+    why: "another package's parent",
+    keys: 'package_owner = "kw-agent"',
+    given: parentIs("/usr/bin/kw-agent", ownerOf("other")),
+    want: false,
+  },
+  {
+    why: "an interpreter with code of its command line",
+    keys: 'package_owner = "python3"',
+    given: parentIs("/usr/bin/python3.9", ownerOf("python3")),
+    want: false,
+  },
+  {
+    why: "a package's parent whose process ran a foreign script before it became rpm",
+    keys: 'package_owner = "kw-agent"',
+    given: {
+      ...parentIs("/usr/bin/kw-agent", ownerOf("kw-agent")),
+      links: {
+        parent: imageOf({ executable: "/usr/bin/kw-agent", args: ["kw-agent"] }),
+        previous: imageOf({ executable: bash, script: "/tmp/evil.sh" }),
+      },
+    },
+    want: false,
+  },
+  {
+    why: "who took an orphan over, by its package",
+    keys: 'package_owner = "systemd"',
+    given: { ...orphan, owners: { "/usr/lib/systemd/systemd": ownerOf("systemd") } },
+    want: false,
+  },
+  { why: "a package in a stored log", keys: 'package_owner = "kw-*"', want: false },
+  {
+    why: "a package and another condition that is not so",
+    keys: 'package_owner = "kw-*"\nuser = "admin"',
+    given: ours,
     want: false,
   },
   { why: "an ancestor", keys: 'ancestor = "/usr/sbin/sshd"', want: true },
@@ -147,6 +269,16 @@ const rows: readonly { why: string; keys: string; given?: Given; want: boolean }
   },
   { why: "a working directory", keys: 'working_directory = "/root"', want: true },
   { why: "another working directory", keys: 'working_directory = "/"', want: false },
+  { why: "an image", keys: 'container_image = "kw/build:1"', given: inContainer, want: true },
+  { why: "an image of any version", keys: 'container_image = "kw/build:*"', given: inContainer, want: true },
+  { why: "another image", keys: 'container_image = "kw/web*"', given: inContainer, want: false },
+  { why: "an image, on the host", keys: 'container_image = "kw/*"', want: false },
+  {
+    why: "an image that is not known",
+    keys: 'container_image = "kw/*"',
+    given: { container: { ...build, image: undefined } },
+    want: false,
+  },
   { why: "a query", keys: 'query = "kinwatch.rpm.mode:upgrade and not process.args:--root"', want: true },
   { why: "a query that is not so", keys: 'query = "kinwatch.rpm.root:*"', want: false },
   { why: "all of its conditions", keys: 'user = "root"\nscript = "/opt/*"\npackage = "kw-a"', want: true },
@@ -180,6 +312,27 @@ test("compileExceptions(): there is nothing to ask of a rule without exceptions"
   assert.notEqual(exceptionsOf("other"), undefined);
 });
 
+test("compileExceptions(): the package is left open, all else is decided at once", () => {
+  const owners: Record<string, Owner> = {};
+  const exceptions = [
+    exceptionOf('package_owner = "kw-deploy"', "owned"),
+    exceptionOf('user = "root"', "root"),
+    exceptionOf('user = "root"', "later"),
+  ];
+  const exemptions = compileExceptions(exceptions)(newParentRule.id)?.(subjectOf({ owners })) ?? [];
+  assert.deepEqual(
+    exemptions.map(({ id }) => id),
+    ["owned", "root"],
+  );
+  assert.deepEqual(
+    openImages(exemptions).map(({ exec }) => exec.script),
+    [update],
+  );
+  assert.equal(exemptionOf(exemptions), "root", "nobody knows as yet");
+  Object.assign(owners, ours.owners);
+  assert.equal(exemptionOf(exemptions), "owned");
+});
+
 test("compileExceptions(): a rule that has one is the rule with `and not` behind its query", () => {
   const queries = [
     "process.args:-i",
@@ -202,7 +355,7 @@ test("compileExceptions(): a rule that has one is the rule with `and not` behind
       assert.ok(!(narrowed instanceof KqlError));
       if (subject.kind === "exec")
         assert.deepEqual(
-          found.map((match) => [match.rule.id, match.exception === undefined]),
+          found.map((match) => [match.rule.id, exemptionOf(match.exemptions) === undefined]),
           [[rule.id, narrowed(subject)]],
         );
     }),

@@ -25,6 +25,8 @@ test("refusalOf(): nothing that is there is refused", () => {
 });
 
 const refused = [
+  ["kinwatch.package_owner.name", /exceptions: package_owner/],
+  ["kinwatch.ancestry.script_package_owner.nevra", /exceptions: package_owner/],
   ["process.hash.sha256", /content of programs/],
   ["process.parent.code_signature.trusted", /content of programs/],
   ["process.real_user.id", /effective ones/],
@@ -38,7 +40,7 @@ const refused = [
   ["process.parent.end", /end of a process/],
   ["process.thread.id", /threads/],
   ["host.ip", /networks/],
-  ["container.id", /entry_meta/],
+  ["container.memory.usage", /container\.image\.name/],
   ["destination.port", /only executions/],
   ["event.risk_score", /when rules have been asked/],
   ["kinwatch.first_seen", /when rules have been asked/],
