@@ -25,7 +25,8 @@ import type { Answer } from "./elasticsearch-node.ts";
 import { readShippingState, type ShippingState, writeShippingState } from "./shipping-state.ts";
 
 const BATCH_DOCUMENTS = 500;
-const BATCH_BYTES = 2 * 1_048_576; // before they are compressed: it is held in memory twice
+const BATCH_BYTES = 2 * 1_048_576; // before they are compressed: held in memory three times
+const REQUIRE = "require_data_stream";
 const ACTION_BYTES = 512; // of a line about a document: its stream and its id
 const BATCH_STEP = 16; // documents more after a success, until the server finds a request too long again
 const GATHER_MS = 1_000; // documents that are no alerts are sent together
@@ -62,7 +63,7 @@ export class Shipping {
   readonly #nowMs: () => number;
   readonly #over = new AbortController();
   readonly #backoff: Backoff;
-  readonly #memory = Buffer.alloc(BATCH_BYTES + BATCH_DOCUMENTS * ACTION_BYTES);
+  readonly #lanes = [0, 1].map(() => Buffer.alloc(BATCH_BYTES + BATCH_DOCUMENTS * ACTION_BYTES));
   #connection: ElasticsearchConnection | undefined;
   #state: ShippingState;
   #requiresDataStream = true;
@@ -113,17 +114,24 @@ export class Shipping {
     this.#letGo = gone;
   }
 
+  /** Two batches are on their way at a time: the server indexes one with one thread, while the other is read and compressed. */
   async #ship(): Promise<void> {
     this.#isBusy = true;
+    const sending: Promise<void>[] = [];
     try {
-      while (!this.#over.signal.aborted) {
-        const batch = this.#options.store.shipments.next(this.#documentsMax, BATCH_BYTES);
-        if (batch.length === 0) break;
-        await this.#send(batch);
-        this.#sentAtMs = this.#nowMs();
+      let last: Shipment | undefined; // of those that were begun
+      for (let lane = 0; !this.#over.signal.aborted; lane = (lane + 1) % this.#lanes.length) {
+        await sending[lane];
+        const batch = this.#options.store.shipments.next(this.#documentsMax, BATCH_BYTES, last);
+        if (batch.length === 0 && last === undefined) break;
+        if (batch.length === 0)
+          await Promise.all(sending); // then what came meanwhile, or was too long
+        else sending[lane] = awaited(this.#send(batch, bulkBody(batch, this.#lanes[lane])));
+        last = batch.at(-1);
       }
       this.#options.store.shrink();
     } catch (error) {
+      await Promise.allSettled(sending);
       if (!this.#over.signal.aborted) await this.#rest(error);
     } finally {
       this.#isBusy = false;
@@ -131,8 +139,9 @@ export class Shipping {
   }
 
   /** @throws why not all are taken now */
-  async #send(batch: readonly Shipment[]): Promise<void> {
-    const answer = await this.#ask(batch);
+  async #send(batch: readonly Shipment[], body: Buffer): Promise<void> {
+    const answer = await this.#ask(await compress(body, { level: 1 }));
+    this.#sentAtMs = this.#nowMs();
     if (answer.status === 413) {
       this.#shrink(batch, answer);
       return;
@@ -146,26 +155,15 @@ export class Shipping {
     this.#backoff.succeed();
   }
 
-  async #ask(batch: readonly Shipment[]): Promise<Answer> {
+  async #ask(body: Buffer): Promise<Answer> {
     this.#connection ??= this.#options.connect();
-    const answer = await this.#connection.ask(
-      {
-        method: "POST",
-        path: bulkPath(this.#requiresDataStream),
-        headers: { "content-type": "application/x-ndjson", "content-encoding": "gzip" },
-        body: await compress(bulkBody(batch, this.#memory), { level: 1 }),
-      },
-      this.#over.signal,
-    );
+    const headers = { "content-type": "application/x-ndjson", "content-encoding": "gzip" };
+    const path = bulkPath(this.#requiresDataStream);
+    const answer = await this.#connection.ask({ method: "POST", path, headers, body }, this.#over.signal);
     refuseStatus(answer);
-    if (
-      !this.#requiresDataStream ||
-      answer.status !== 400 ||
-      !causeIn(answer).includes("require_data_stream")
-    )
-      return answer;
+    if (!path.includes(REQUIRE) || answer.status !== 400 || !causeIn(answer).includes(REQUIRE)) return answer;
     this.#requiresDataStream = false; // a server before 8.13
-    return await this.#ask(batch);
+    return await this.#ask(body);
   }
 
   /** The server takes no request as long as this one: fewer documents, down to one, which it then never takes. */
@@ -220,6 +218,12 @@ export class Shipping {
     this.#connection = undefined;
     await connection?.[Symbol.asyncDispose]();
   }
+}
+
+/** Whose failure is told when it is waited for, which may be later than it fails. */
+function awaited(promise: Promise<void>): Promise<void> {
+  promise.catch(() => {});
+  return promise;
 }
 
 function errorOf({ why }: Kept, cause: string): KinwatchError {

@@ -10,6 +10,7 @@ export const streams = ["alerts", "health", "events"] as const; // by their rank
 export type Stream = (typeof streams)[number];
 
 export interface Shipment {
+  readonly rank: number;
   readonly sequence: number;
   readonly id: string;
   readonly stream: string; // the data stream
@@ -84,13 +85,14 @@ export class Shipments {
   /**
    * What goes next: by rank, then in the order in which it came about. Their documents are in memory that the next call uses again.
    * @param bytesMax of the documents, but one at least
+   * @param after left out: from the first one on
    */
-  next(documentsMax: number, bytesMax: number): Shipment[] {
+  next(documentsMax: number, bytesMax: number, after?: Pick<Shipment, "rank" | "sequence">): Shipment[] {
     const sql =
-      "SELECT sequence, id, stream, document FROM shipments WHERE state = 'waiting' ORDER BY rank, sequence LIMIT ?";
+      "SELECT rank, sequence, id, stream, document FROM shipments WHERE state = 'waiting' AND (rank, sequence) > (?, ?) ORDER BY rank, sequence LIMIT ?";
     const next: Shipment[] = [];
     let bytes = 0;
-    for (const row of this.#database.all(sql, documentsMax)) {
+    for (const row of this.#database.all(sql, after?.rank ?? -1, after?.sequence ?? 0, documentsMax)) {
       const length = lengthOf(row);
       if (next.length > 0 && bytes + length > bytesMax) break;
       if (this.#memory.length < bytes + length) this.#memory = Buffer.alloc(Math.max(bytesMax, length)); // of the first one only
@@ -120,7 +122,7 @@ export class Shipments {
   /** Such as were refused, the oldest first; some at a time, for the reason that Store.alerts() has. */
   *refused(prefix = ""): Generator<RefusedShipment> {
     const sql =
-      "SELECT sequence, id, stream, document, reason FROM shipments WHERE state = 'refused' AND sequence > ? AND substr(id, 1, length(?)) = ? ORDER BY sequence LIMIT 100";
+      "SELECT rank, sequence, id, stream, document, reason FROM shipments WHERE state = 'refused' AND sequence > ? AND substr(id, 1, length(?)) = ? ORDER BY sequence LIMIT 100";
     for (let last = 0; ; ) {
       const rows = this.#database.all(sql, last, prefix, prefix);
       if (rows.length === 0) return;
@@ -191,6 +193,7 @@ export class Shipments {
 
 function shipmentOf(row: Row, memory: Buffer): Shipment {
   return {
+    rank: Number(row["rank"]),
     sequence: Number(row["sequence"]),
     id: String(row["id"]),
     stream: String(row["stream"]),

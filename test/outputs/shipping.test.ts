@@ -306,6 +306,25 @@ test("Shipping: a request that is too long is halved, down to one document, whic
   assert.ok(server.requests.length < 25, `in ${server.requests.length} requests`);
 });
 
+test("Shipping: a batch that fails before the one that was begun first costs neither", async () => {
+  await using world = await start();
+  const { server } = world;
+  let asked = 0;
+  server.misbehaves = async (_, to) => {
+    asked += 1;
+    if (asked === 2) return answer(to, 503, {});
+    if (asked === 1) await sleep(100);
+    return false;
+  };
+  world.add("alerts", ...names(900));
+  await world.ship();
+  assert.deepEqual(world.reports, ["KW_ELASTICSEARCH_BUSY"]);
+  assert.equal(server.stored.size, 500);
+  await world.ship(60_000);
+  assert.deepEqual(server.ids.sort(), names(900));
+  assert.equal(world.counters.shipments_delivered, 900);
+});
+
 test("Shipping: another node is asked where one does not answer, and the one that did is asked first", async () => {
   await using world = await start();
   await using other = await FakeElasticsearch.start();
