@@ -64,6 +64,8 @@ export class Judge {
   #known: ReadonlySet<Rule>; // those that this state had before: what lies before its position is decided
   #ofInstallations: readonly string[] = []; // ids
   readonly #hits = new Map<string, ExceptionHits>(); // of exceptions, not written down yet
+  readonly #raised = new WeakMap<Installation, string[]>(); // the ids of the alerts that await its outcome
+  readonly #inherits: boolean; // whether alerts that were raised before the start await theirs
   #begun: boolean;
   /** Whether there may be alerts that a summary has to tell of. */
   isHolding = true;
@@ -73,6 +75,7 @@ export class Judge {
     this.#options = options;
     this.#rules = rules;
     this.#known = asking(rules, JSON.parse(store.meta(RULES) ?? "[]") as string[]);
+    this.#inherits = store.awaiting().length > 0;
     this.#findWaiting();
     this.#begun = startMs !== undefined;
     if (startMs === undefined) return;
@@ -247,7 +250,7 @@ export class Judge {
     else {
       const alert = ecsAlert(installation, { ...match, terms: news }, this.#contextOf(found));
       this.#askFleet(installation);
-      this.#raise(newParentRule, alert, timeMs, false);
+      this.#raise(newParentRule, alert, timeMs, installation);
     }
   }
 
@@ -266,19 +269,25 @@ export class Judge {
     if (isLearned) counters.alerts_learned += 1;
     else {
       const alert = ecsRuleAlert(subject, { rule, terms: news }, this.#contextOf(matched));
-      if (subject.kind === "installation") this.#askFleet(subject.installation);
-      this.#raise(rule, alert, timeMs, subject.kind !== "installation");
+      const awaited = subject.kind === "installation" ? subject.installation : undefined;
+      this.#askFleet(awaited);
+      this.#raise(rule, alert, timeMs, awaited);
     }
   }
 
-  /** Above the limit of its rule a live alert is stored, and a summary tells of it when the rule's interval is over. */
+  /**
+   * Above the limit of its rule a live alert is stored, and a summary tells of it when the rule's interval is over.
+   * @param awaited the installation whose outcome is waited for; undefined: nothing more will be known
+   */
   #raise(
     { id: rule, maxSignals, intervalMs }: Limited,
     alert: AlertDocument,
     timeMs: number,
-    isComplete: boolean,
+    awaited: Installation | undefined,
   ): void {
     const { store, outputs, dispatch, counters, startMs } = this.#options;
+    const isComplete = awaited === undefined;
+    if (!isComplete) this.#raised.set(awaited, [...(this.#raised.get(awaited) ?? []), alert.event.id]);
     if (startMs === undefined) {
       if (store.addAlert(alert.event.id, JSON.stringify(alert), outputs, isComplete))
         counters.alerts_raised += 1;
@@ -314,7 +323,8 @@ export class Judge {
     dispatch?.settled(installation, told);
     const question = prevalence && prevalenceQuestion(installation);
     const known = question && prevalence.answer(question);
-    for (const id of this.#alertIds(installation)) this.#completeAlert(id, installation.updates, told, known);
+    const ids = this.#inherits ? this.#alertIds(installation) : (this.#raised.get(installation) ?? []);
+    for (const id of ids) this.#completeAlert(id, installation.updates, told, known);
   }
 
   #askFleet(installation: Installation | undefined): void {

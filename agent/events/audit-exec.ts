@@ -3,6 +3,7 @@
  * text is kept as it was written and decoded when somebody asks.
  */
 import {
+  type Arguments,
   executeArguments,
   fieldOf,
   pathOf,
@@ -79,8 +80,7 @@ export class AuditExec implements ExecEvent {
     this.trailer = undefined;
     this.path = undefined;
     this.cut = false;
-    this.#execve = undefined;
-    this.#bytes = undefined;
+    this.execve = undefined;
     this.#kept = undefined;
   }
 
@@ -188,12 +188,16 @@ export class AuditExec implements ExecEvent {
   }
 
   get argumentsComplete(): boolean {
-    return !this.cut && this.execve !== undefined && executeArguments(this.execve).complete;
+    return !this.cut && this.#executed?.complete === true;
   }
 
   get args(): readonly string[] {
-    if (this.execve !== undefined) return executeArguments(this.execve).args;
-    return this.title !== undefined ? titleArguments(this.title) : [];
+    return this.#executed?.args ?? (this.title !== undefined ? titleArguments(this.title) : []);
+  }
+
+  get #executed(): Arguments | undefined {
+    const { execve } = this;
+    return execve === undefined ? undefined : decoded(execve);
   }
 
   get userName(): string | undefined {
@@ -243,6 +247,18 @@ export function cutAt(execve: string, length: number): number {
 /** A copy: what slice() gives holds on to the whole text. */
 function firstOf(text: string, length: number): string {
   return Buffer.from(text.slice(0, length)).toString();
+}
+
+/** Rules ask for the arguments of one execution, and of who started it, again and again. */
+let last: readonly (readonly [execve: string, Arguments])[] = [];
+const LAST_MAX = 4;
+
+function decoded(execve: string): Arguments {
+  const known = last.find(([text]) => text === execve);
+  if (known !== undefined) return known[1];
+  const decoded = executeArguments(execve);
+  last = [[execve, decoded], ...last.slice(0, LAST_MAX - 1)];
+  return decoded;
 }
 
 const unknownImage: Image = { executable: "", deleted: false, interpreter: false, packageTool: false };

@@ -23,14 +23,14 @@ import {
 } from "../sources/record-head.ts";
 import { FAILED, MALFORMED, RecordIndex, SAME, WHOLE } from "../sources/record-index.ts";
 import type { LogObservation, LogPosition, Observation } from "../sources/source.ts";
-import { AuditExec, imageOf } from "./audit-exec.ts";
+import { AuditExec } from "./audit-exec.ts";
 import type { HostEvent } from "./exec-event.ts";
 import { HostLog } from "./host-log.ts";
-import { OpenEvent, type Texts } from "./open-event.ts";
+import { OpenEvent } from "./open-event.ts";
+import { PieceTexts } from "./piece-texts.ts";
 import { procExec } from "./proc-exec.ts";
 import { RecentIds } from "./recent-ids.ts";
 import { readSoftwareUpdate } from "./software-update.ts";
-import { TextCache } from "./text-cache.ts";
 
 const WAIT_MS = 2_000;
 const OPEN_MAX = 1_024; // events waiting for records: far more than CPUs that can write at once
@@ -41,18 +41,15 @@ const SAMPLES_MAX = 16;
 export class EventBuilder {
   readonly #counters: Counters;
   readonly #open: OpenEvent[] = []; // in order of their first record; there are rarely more than two
-  readonly #lent: AuditExec | undefined;
+  readonly #lent: AuditExec | undefined; // used again for each that never waits
   readonly #spare: OpenEvent[] = []; // to be used again: they live too short for objects
   readonly #done = new RecentIds();
   readonly #failed = new RecentIds();
   readonly #local = new HostLog(undefined, 0);
   readonly #hosts = new Map<string, HostLog>();
   readonly #index = new RecordIndex();
-  readonly #texts: Texts = {
-    images: new TextCache(imageOf),
-    terminals: new TextCache((name) => (name === "(none)" || name === "" ? undefined : name)),
-    directories: new TextCache((directory) => directory),
-  };
+  readonly #texts = new PieceTexts();
+  readonly #through = new OpenEvent(this.#local, { device: 0, inode: 0, offset: 0 }); // of those that never wait
   #host = this.#local; // of the record before, and its id
   #timeMs = 0;
   #serial = 0;
@@ -111,6 +108,7 @@ export class EventBuilder {
 
   #join(index: RecordIndex, bytes: Buffer, position: LogPosition): void {
     const { kinds, starts, bodies, ends } = index;
+    this.#texts.begin(index, bytes);
     let last: OpenEvent | undefined; // the event of the record before, if it is open
     for (let at = 0; at < index.count; at += 1) {
       const kind = (kinds[at] as number) & (SAME - 1);
@@ -167,13 +165,25 @@ export class EventBuilder {
     position: LogPosition,
   ): void {
     const start = index.starts[at] as number;
-    const isNext = this.#open.length === 0 && this.#host.isNext(this.#serial);
-    if (isNext && this.#lent !== undefined) this.#lent.begin();
-    const event =
-      known ?? (isNext ? this.#openEvent(position, start, this.#lent) : this.#openAt(position, start));
+    if (this.#lent !== undefined && this.#open.length === 0 && this.#host.isNext(this.#serial)) {
+      this.#handThrough(this.#lent, index, at, bytes, position);
+      return;
+    }
+    const event = known ?? this.#openAt(position, start);
     if (event === undefined || event.hasSyscall) return;
     event.takeWhole(index, at, bytes, this.#texts);
-    this.#finish(event); // at once, if it is the only one
+    this.#finish(event);
+  }
+
+  /** As most are: all of an event, when none is open that it might have to wait for. */
+  #handThrough(exec: AuditExec, index: RecordIndex, at: number, bytes: Buffer, position: LogPosition): void {
+    const event = this.#through;
+    const host = this.#host;
+    if (host.enter(this.#timeMs, this.#serial)) this.#boot(host);
+    exec.begin();
+    event.begin(exec, host, position, index.starts[at] as number, this.#timeMs, this.#serial);
+    event.takeWhole(index, at, bytes, this.#texts);
+    this.#handOn(event);
   }
 
   #takeSyscall(
@@ -244,7 +254,7 @@ export class EventBuilder {
   }
 
   /** A new event with the id read last. */
-  #openEvent(position: LogPosition, line: number, exec = new AuditExec()): OpenEvent {
+  #openEvent(position: LogPosition, line: number): OpenEvent {
     const host = this.#host;
     const timeMs = this.#timeMs;
     const serial = this.#serial;
@@ -259,7 +269,7 @@ export class EventBuilder {
       if (this.#open.length >= OPEN_MAX) this.#giveUp(this.#open[0] as OpenEvent);
     }
     const event = this.#spare.pop() ?? new OpenEvent(host, position);
-    event.begin(exec, host, position, line, timeMs, serial);
+    event.begin(new AuditExec(), host, position, line, timeMs, serial);
     this.#open.push(event);
     return event;
   }
@@ -284,16 +294,21 @@ export class EventBuilder {
   }
 
   #emit(event: OpenEvent): void {
-    const { exec } = event;
     this.#close(event);
+    this.#handOn(event);
+    if (this.#open.length === 0) return;
+    const next = this.#open.find((other) => other.ended && other.isComplete() && !this.#waitsForOther(other));
+    if (next !== undefined) this.#emit(next);
+  }
+
+  #handOn(event: OpenEvent): void {
+    const { exec } = event;
     this.#done.add(keyOf(event.host, exec.serial), exec.timeMs);
     this.#counters.events_read += 1;
     if (exec.cut || !(event.hasAllArguments() || exec.execve === undefined))
       this.#counters.arguments_truncated += 1;
     event.close();
     this.#take(exec);
-    const next = this.#open.find((other) => other.ended && other.isComplete() && !this.#waitsForOther(other));
-    if (next !== undefined) this.#emit(next);
   }
 
   #close(event: OpenEvent): void {

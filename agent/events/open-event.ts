@@ -1,20 +1,14 @@
 /** An event some of whose records are still to come. Takes from each record what is wanted, as it is written. */
-import { holdsLastArgument, pathItem, type RecordIndex } from "../sources/record-index.ts";
+import { isLoader, pathItem, pathName } from "../sources/path-record.ts";
+import { holdsLastArgument, type RecordIndex } from "../sources/record-index.ts";
 import type { LogPosition } from "../sources/source.ts";
 import { UNSET, valueEnd } from "../sources/syscall-record.ts";
 import { AuditExec, baseName, cutAt, type Image } from "./audit-exec.ts";
 import { executeArguments, titleArguments, trailerOf, withoutTrailer } from "./audit-text.ts";
 import type { HostLog } from "./host-log.ts";
-import type { TextCache } from "./text-cache.ts";
+import type { PieceTexts } from "./piece-texts.ts";
 
 const ARGUMENTS_MAX = 1_048_576; // bytes of a list of arguments: a line with every package of a distribution fits
-
-/** What is remembered of texts that come again and again. */
-export interface Texts {
-  readonly images: TextCache<Image>;
-  readonly terminals: TextCache<string | undefined>;
-  readonly directories: TextCache<string>;
-}
 
 export class OpenEvent {
   exec = new AuditExec();
@@ -64,14 +58,12 @@ export class OpenEvent {
   }
 
   /** All of its records. */
-  takeWhole(index: RecordIndex, at: number, bytes: Buffer, texts: Texts): void {
+  takeWhole(index: RecordIndex, at: number, bytes: Buffer, texts: PieceTexts): void {
     this.takeSyscall(index, at, bytes, texts);
-    const directory = index.directories[at] as number;
-    const path = index.paths[at] as number;
-    const secondPath = index.secondPaths[at] as number;
-    if (directory !== 0) this.takeDirectory(bytes, directory, texts);
-    if (secondPath !== 0) this.takePath(bytes, secondPath);
-    if (path !== 0 && !this.#isProgramItself) this.takePath(bytes, path);
+    const directory = index.directoryTexts[at] as number;
+    const script = index.scripts[at] as number;
+    if (directory !== 0) this.exec.cwd = texts.directory(directory);
+    if (script !== 0) this.takePath(bytes, script);
     this.ended = true;
     const start = index.execves[at] as number;
     const end = index.execveEnds[at] as number;
@@ -82,7 +74,7 @@ export class OpenEvent {
     }
   }
 
-  takeSyscall(index: RecordIndex, at: number, bytes: Buffer, texts: Texts): void {
+  takeSyscall(index: RecordIndex, at: number, bytes: Buffer, texts: PieceTexts): void {
     const { exec } = this;
     this.hasSyscall = true;
     this.#items = index.items[at] as number;
@@ -91,8 +83,8 @@ export class OpenEvent {
     exec.uid = set(index.uids[at] as number);
     exec.auid = set(index.auids[at] as number);
     exec.ses = set(index.sessions[at] as number);
-    exec.tty = texts.terminals.of(bytes, index.ttys[at] as number, index.ttyEnds[at] as number);
-    exec.image = texts.images.of(bytes, index.executables[at] as number, index.executableEnds[at] as number);
+    exec.tty = texts.terminal(index.ttyTexts[at] as number);
+    exec.image = texts.image(index.executableTexts[at] as number);
     if (exec.image.packageTool) {
       exec.trailer = trailerOf(bytes.toString("latin1", index.executableEnds[at], index.ends[at]));
     }
@@ -114,8 +106,8 @@ export class OpenEvent {
     }
   }
 
-  takeDirectory(bytes: Buffer, body: number, texts: Texts): void {
-    this.exec.cwd = texts.directories.of(bytes, body + 4, valueEnd(bytes, body + 4));
+  takeDirectory(bytes: Buffer, body: number, texts: PieceTexts): void {
+    this.exec.cwd = texts.directoryAt(bytes, body + 4, valueEnd(bytes, body + 4));
   }
 
   /**
@@ -124,13 +116,13 @@ export class OpenEvent {
    */
   takePath(bytes: Buffer, body: number): void {
     const item = pathItem(bytes, body);
-    const start = body + 12;
+    const start = pathName(body);
     if (item === 0 && this.#items !== 1) {
       const stop = valueEnd(bytes, start);
       if (this.#items >= 3 || !isTail(bytes, start, stop, this.exec.executable))
         this.exec.path = bytes.toString("latin1", start, stop);
     } else if (item === 1 && this.#items < 3) {
-      this.#loader = isLoader(bytes, start, valueEnd(bytes, start));
+      this.#loader = isLoader(bytes, body);
     }
     if (item + 1 === this.#items) this.ended = true;
   }
@@ -178,16 +170,6 @@ function isTail(bytes: Buffer, start: number, stop: number, path: string): boole
   let index = path.length - 1;
   for (let p = stop - 2; p > start; p -= 1, index -= 1) if (bytes[p] !== path.charCodeAt(index)) return false;
   return true;
-}
-
-/** ld-linux-x86-64.so.2, ld64.so.2, ld-musl-x86_64.so.1, ld.so.1: ld.so(8). */
-function isLoader(bytes: Buffer, start: number, stop: number): boolean {
-  let p = stop;
-  while (p > start && bytes[p - 1] !== 0x2f) p -= 1;
-  if (bytes[p] !== 0x6c || bytes[p + 1] !== 0x64) return false;
-  for (; p < stop; p += 1)
-    if (bytes[p] === 0x2e && bytes[p + 1] === 0x73 && bytes[p + 2] === 0x6f) return true;
-  return false;
 }
 
 /**

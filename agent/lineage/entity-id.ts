@@ -1,5 +1,5 @@
 /** Ids that are the same whenever the same log is read: a restart repeats an alert, and everybody can tell. */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { ProcessImage } from "./process-image.ts";
 
 /** Names a process image on a host, the same wherever it is named: as the process, a parent or an ancestor. ECS: process.entity_id. */
@@ -9,5 +9,5 @@ export function entityOf({ exec: { node, pid, timeMs, serial } }: ProcessImage):
 
 /** In hex. */
 export function hashOf(parts: readonly (string | number | undefined)[]): string {
-  return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+  return hash("sha256", JSON.stringify(parts));
 }

@@ -1,6 +1,5 @@
 /** What the process table tells of a process, for each program that it ran. */
 import type { ExecEvent } from "../events/exec-event.ts";
-import type { Life } from "./pid-clock.ts";
 
 /** inferred: ppid names pid 1 or a service manager, which started it or took it over; no record tells which. */
 export type Provenance = "recorded" | "procfs" | "inferred" | "unresolved";
@@ -8,14 +7,11 @@ export type Provenance = "recorded" | "procfs" | "inferred" | "unresolved";
 /** One process image. Links are cut when it falls out of the table; `parent` may be found when ancestors() asks for it. */
 export interface ProcessImage {
   readonly exec: ExecEvent;
-  readonly life: Life; // shared by the images of one process
   readonly provenance: Provenance; // how this image is known
-  parent: ProcessImage | undefined;
-  unresolved: UnresolvedReason | undefined; // why there is no parent
-  adopter: ProcessImage | undefined; // orphaned: who takes over processes whose parent died, and may have started this one
-  previous: ProcessImage | undefined; // the image that this process had before: exec without fork
-  asked: boolean; // /proc knows no more about its parent
-  used: boolean; // looked up as a parent since the clock's hand passed
+  readonly parent: ProcessImage | undefined;
+  readonly unresolved: UnresolvedReason | undefined; // why there is no parent
+  readonly adopter: ProcessImage | undefined; // orphaned: who takes over processes whose parent died, and may have started this one
+  readonly previous: ProcessImage | undefined; // the image that this process had before: exec without fork
 }
 
 /** What the process was before, the latest first. */

@@ -6,14 +6,25 @@
  * asked of /proc, whose start times settle it; what is left is unresolved, and says why. A wrong parent is never a guess's.
  */
 import type { Counters } from "../counters.ts";
-import { AuditExec } from "../events/audit-exec.ts";
 import type { ExecEvent } from "../events/exec-event.ts";
 import { procExec } from "../events/proc-exec.ts";
 import { unseenExec } from "../events/unseen-exec.ts";
 import type { ProcEntry } from "../sources/source.ts";
-import { ImageRows } from "./image-rows.ts";
-import { type Life, PidClock } from "./pid-clock.ts";
-import type { ProcessImage, Provenance } from "./process-image.ts";
+import {
+  ImageRows,
+  INFERRED,
+  NOT_SEEN,
+  ORPHANED,
+  PARENTLESS,
+  PID_REUSED,
+  PROCFS,
+  RECORDED,
+  RESOLVED,
+} from "./image-rows.ts";
+import { LatestRows } from "./latest-rows.ts";
+import { PidClock } from "./pid-clock.ts";
+import type { ProcessImage } from "./process-image.ts";
+import { ADOPTER, NONE, PARENT, PREVIOUS } from "./row-image.ts";
 
 export interface ProcessTableOptions {
   readonly processesMax: number;
@@ -31,29 +42,33 @@ const HOSTS_MAX = 65_536; // in one log, half a kB each
 const EXACT_MS = 20; // start times are cut to 10 ms, and audit stamps with a clock that ticks each 4 to 10
 const RECENT_MS = 5_000; // until then a parent may be about to end; what lives longer can be asked later as well
 
-type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+/** Service managers, by the whole path: anybody can call a program systemd. */
+const managers = new Set(["/usr/lib/systemd/systemd", "/lib/systemd/systemd"]);
+const managersOwn = new Set([
+  ...managers,
+  ...["/usr/lib/systemd/systemd-executor", "/lib/systemd/systemd-executor", "/usr/sbin/init", "/sbin/init"],
+]);
 
-const managers = /^(?:\/usr)?\/lib\/systemd\/systemd$/;
-const managersOwn = /^(?:\/usr)?(?:\/lib\/systemd\/systemd(?:-executor)?|\/sbin\/init)$/;
+interface Host {
+  readonly node: string | undefined;
+  readonly index: number;
+  clock: PidClock;
+}
 
 export class ProcessTable {
-  readonly #latest = new Map<number, number>(); // the place of each process's latest image, by node and pid
-  // All that hold links, each at its place; one that is not in it holds none, so memory is bounded.
-  readonly #images: (ProcessImage | undefined)[] = []; // undefined: in its row, as nobody has referred to it yet
-  readonly #rows = new ImageRows();
-  readonly #keys: number[] = [];
-  readonly #borrowed: Writable<ProcessImage> = newImage(
-    new AuditExec(),
-    { bornBy: 0, seen: 0, doubtful: false },
-    "recorded",
-  );
+  readonly #rows: ImageRows;
+  readonly #latest = new LatestRows();
+  // The rows of all that hold links, each at its place; one that is not in it holds none, so memory is bounded.
+  readonly #places: number[] = [];
   #hand = 0;
-  readonly #clocks = new Map<string | undefined, PidClock>();
-  readonly #nodes = new Map<string | undefined, number>([[undefined, 0]]);
+  readonly #local: Host = { node: undefined, index: 0, clock: new PidClock() }; // without a name
+  readonly #hosts = new Map<string, Host>();
+  #host = this.#local; // the last one
   readonly #options: ProcessTableOptions;
   readonly #counters: Counters;
 
   constructor(options: ProcessTableOptions, counters: Counters) {
+    this.#rows = new ImageRows(options.processesMax + 1); // and the one that is entered
     this.#options = options;
     this.#counters = counters;
   }
@@ -62,184 +77,236 @@ export class ProcessTable {
     return this.#latest.size;
   }
 
-  /**
-   * Enters an execution. What is known of it later is known of the image that others link to, not always of this one; and the
-   * image of a borrowed execution is gone with the next.
-   */
+  /** Enters an execution of which somebody will ask. */
   add(exec: ExecEvent): ProcessImage {
-    const key = this.#key(exec.node, exec.pid);
-    const clock = this.#clock(exec.node);
-    const place = this.#latest.get(key);
-    const provenance = exec.source === "procfs" ? "procfs" : "recorded";
-    if (place === undefined || !this.#isSame(place, exec, clock)) {
-      const image = this.#newImage(exec, clock.born(exec.pid), provenance);
-      this.#findParent(image, clock);
-      return this.#enter(key, image);
-    }
-    const before = this.#at(place);
-    const image = this.#newImage(exec, before.life, provenance);
-    image.previous = before;
-    cutAfter(image, PREVIOUS_MAX);
-    // Who started it does not change when that one dies and ppid becomes another.
-    image.parent = before.parent;
-    image.unresolved = before.unresolved;
-    image.adopter = before.adopter;
-    if (image.parent === undefined && exec.ppid === before.exec.ppid) this.#findParent(image, clock);
-    return this.#enter(key, image);
+    return this.#rows.imageOf(this.enter(exec, true));
   }
 
-  /** An image that was just entered, for who keeps it. */
-  kept(image: ProcessImage): ProcessImage {
-    return image === this.#borrowed ? (this.#find(image.exec.node, image.exec.pid) ?? image) : image;
+  /**
+   * Enters an execution, which may be a borrowed one.
+   * @param isKept whether it becomes an object at once, with this very execution if that is not borrowed
+   * @returns its row, until the next execution is entered
+   */
+  enter(exec: ExecEvent, isKept = false): number {
+    const rows = this.#rows;
+    rows.clear();
+    const host = this.#hostOf(exec.node);
+    const before = this.#latest.get(host.index, exec.pid);
+    const isSame = before !== NONE && this.#isSame(before, exec, host);
+    const life = isSame ? undefined : host.clock.born(exec.pid);
+    const row = rows.add(exec, host.index, exec.source === "procfs" ? PROCFS : RECORDED, isKept);
+    if (life !== undefined) {
+      rows.beginLife(row, life);
+      this.#findParent(row, exec, host);
+    } else {
+      this.#goOn(row, before);
+      if (rows.linkOf(row, PARENT) === NONE && exec.ppid === rows.ppidOf(before))
+        this.#findParent(row, exec, host);
+    }
+    this.#hold(row, host, exec.pid);
+    return row;
+  }
+
+  /** The image in a row that was just entered. */
+  imageOf(row: number): ProcessImage {
+    return this.#rows.imageOf(row);
+  }
+
+  /** The same, where it is an object already. */
+  madeOf(row: number): ProcessImage | undefined {
+    return this.#rows.madeOf(row);
   }
 
   /** The image that a process has now, by a record that names it without its execution; from /proc if need be. */
   find(node: string | undefined, pid: number, executable: string, timeMs: number): ProcessImage | undefined {
-    const known = this.#find(node, pid);
-    if (known !== undefined) {
+    const rows = this.#rows;
+    const host = this.#hostOf(node);
+    const known = this.#latest.get(host.index, pid);
+    if (known !== NONE) {
       // Another of the same pid and program would have been seen to execute it, unless it forked from one: not these.
-      if (known.exec.executable === executable) return known;
-      if (!this.#clock(node).mayBeAnother(pid, known.life.seen, false)) return known;
+      if (rows.executableOf(known) === executable) return rows.imageOf(known);
+      if (!host.clock.mayBeAnother(pid, rows.seenOf(known), false)) return rows.imageOf(known);
     }
     const entry = this.#read(node, pid);
     if (entry === undefined || !began(entry, timeMs)) return undefined;
-    return this.#enterProcess(entry, node);
+    return rows.imageOf(this.#enterProcess(entry, host));
   }
 
   /** All processes are gone. */
   reboot(node: string | undefined): void {
-    for (const [key, place] of this.#latest) {
-      const image = this.#images[place];
-      if ((image === undefined ? this.#rows.nodeOf(place) : image.exec.node) === node)
-        this.#latest.delete(key);
-    }
-    this.#clocks.delete(node);
+    const host = this.#hostOf(node);
+    this.#latest.deleteHost(host.index);
+    host.clock = new PidClock();
   }
 
   /** Parent first, then its parent, up to pid 1 or to where the trail ends. Asks /proc for what it may still know. */
   ancestors(image: ProcessImage): ProcessImage[] {
-    const recent = this.#isRecent(image.exec);
+    const rows = this.#rows;
     const chain: ProcessImage[] = [];
+    let row = rows.rowOf(image);
+    const recent = this.#isRecent(image.exec);
     // Below a login, who took an orphan over tells nothing of who started it.
-    let at = this.#settled(image, recent) ?? (image.exec.ses === undefined ? inferred(image) : undefined);
-    while (at !== undefined && chain.length < PARENTS_MAX) {
-      chain.push(at);
-      at = this.#settled(at, recent) ?? inferred(at);
+    let mayBeAdopted = image.exec.ses === undefined;
+    while (row !== NONE && chain.length < PARENTS_MAX) {
+      const parent = this.#settled(row, recent);
+      const adopter = parent === NONE && mayBeAdopted ? rows.linkOf(row, ADOPTER) : NONE;
+      if (parent !== NONE) chain.push(rows.imageOf(parent));
+      else if (adopter !== NONE) chain.push(inferred(rows.imageOf(adopter)));
+      row = parent === NONE ? adopter : parent;
+      mayBeAdopted = true;
     }
     return chain;
   }
 
   /** The parent, after /proc was asked for all that it can tell. */
-  #settled(image: ProcessImage, recent: boolean): ProcessImage | undefined {
-    const { parent } = image;
-    if (parent === undefined) {
-      if (image.unresolved === "not seen" || image.unresolved === "pid reused") this.#ask(image);
-    } else if (recent && parent.exec.pid !== 1) {
-      const entry = this.#read(image.exec.node, parent.exec.pid);
+  #settled(row: number, recent: boolean): number {
+    const rows = this.#rows;
+    const parent = rows.linkOf(row, PARENT);
+    if (parent === NONE) {
+      const reason = rows.unresolvedOf(row);
+      if (reason === NOT_SEEN || reason === PID_REUSED) this.#ask(row);
+    } else if (recent && rows.pidOf(parent) !== 1) {
+      const { node } = rows.imageOf(row).exec;
+      const entry = this.#read(node, rows.pidOf(parent));
       // The counter can be driven round without an execution; but start times tell who had the pid when it was named.
-      if (entry !== undefined && !began(entry, startOf(parent.exec)) && began(entry, image.exec.timeMs))
-        this.#link(image, this.#enterProcess(entry, image.exec.node));
+      if (entry !== undefined && !began(entry, this.#startOf(parent)) && began(entry, rows.timeOf(row)))
+        this.#link(row, this.#enterProcess(entry, this.#hostOf(node)));
     }
-    return image.parent;
+    return rows.linkOf(row, PARENT);
   }
 
-  /** Whether an execution is of the process whose latest image is at a place: exec without fork. */
-  #isSame(place: number, exec: ExecEvent, clock: PidClock): boolean {
+  /** Whether an execution is of the process whose latest image is in a row: exec without fork. */
+  #isSame(row: number, exec: ExecEvent, host: Host): boolean {
     if (exec.pid === 1) return true;
-    const before = this.#images[place];
-    if (exec.startTimeMs !== undefined && before?.exec.startTimeMs !== undefined)
-      return Math.abs(before.exec.startTimeMs - exec.startTimeMs) <= EXACT_MS;
-    const seen = before === undefined ? this.#rows.seenOf(place) : before.life.seen;
+    const rows = this.#rows;
+    const { clock } = host;
+    if (exec.startTimeMs !== undefined && !Number.isNaN(rows.startTimeOf(row)))
+      return Math.abs(rows.startTimeOf(row) - exec.startTimeMs) <= EXACT_MS;
+    const seen = rows.seenOf(row);
     const mayBeAnother =
-      clock.cameBy(exec.pid, seen) || clock.mayBeAnother(exec.pid, seen, this.#isOfSameParent(place, exec));
+      clock.cameBy(exec.pid, seen) ||
+      clock.mayBeAnother(exec.pid, seen, this.#isOfSameParent(row, exec, host));
     if (!mayBeAnother) return true;
     if (!this.#isRecent(exec)) return false;
     const entry = this.#read(exec.node, exec.pid);
-    return entry !== undefined && began(entry, startOf(this.#at(place).exec));
+    return entry !== undefined && began(entry, this.#startOf(row));
   }
 
   /** The same process, not only the same pid: that may have a new owner as well. */
-  #isOfSameParent(place: number, { node, ppid }: ExecEvent): boolean {
-    const before = this.#images[place];
-    const parent = before === undefined ? this.#rows.parentOf(place) : before.parent;
-    if (parent === undefined) return false;
-    if (ppid !== (before === undefined ? this.#rows.ppidOf(place) : before.exec.ppid)) return false;
-    const latest = this.#latest.get(this.#key(node, ppid));
-    return latest !== undefined && this.#images[latest]?.life === parent.life; // in a row it has no child
+  #isOfSameParent(row: number, { ppid }: ExecEvent, host: Host): boolean {
+    const rows = this.#rows;
+    const parent = rows.linkOf(row, PARENT);
+    if (parent === NONE || ppid !== rows.ppidOf(row)) return false;
+    const latest = this.#latest.get(host.index, ppid);
+    return latest !== NONE && rows.isSameProcess(latest, parent);
   }
 
-  #findParent(image: ProcessImage, clock: PidClock): void {
-    const { ppid, node } = image.exec;
+  /** Another image of the process that had the one before. */
+  #goOn(row: number, before: number): void {
+    const rows = this.#rows;
+    rows.goOn(row, before);
+    rows.link(row, PREVIOUS, before);
+    this.#cutAfter(row, PREVIOUS_MAX);
+    // Who started it does not change when that one dies and ppid becomes another.
+    rows.link(row, PARENT, rows.linkOf(before, PARENT));
+    rows.link(row, ADOPTER, rows.linkOf(before, ADOPTER));
+    rows.setUnresolved(row, rows.unresolvedOf(before));
+  }
+
+  #cutAfter(row: number, images: number): void {
+    let at = row;
+    for (let left = images; at !== NONE && left > 0; left -= 1) at = this.#rows.linkOf(at, PREVIOUS);
+    if (at !== NONE) this.#rows.link(at, PREVIOUS, NONE);
+  }
+
+  #findParent(row: number, exec: ExecEvent, host: Host): void {
+    const rows = this.#rows;
+    const { ppid } = exec;
     if (ppid === 0) {
-      image.unresolved = "none";
+      rows.setUnresolved(row, PARENTLESS);
       return;
     }
-    const known = this.#find(node, ppid);
-    if (known !== undefined && this.#isBelieved(known, image, clock)) {
-      const parent = imageAt(known, image.exec);
-      if (parent !== undefined) {
-        this.#link(image, parent);
-        known.life.seen = Math.max(known.life.seen, image.life.seen); // it lived when its child executed
+    const known = this.#latest.get(host.index, ppid);
+    if (known !== NONE && this.#isBelieved(known, row, host)) {
+      const parent = this.#imageAt(known, row);
+      if (parent !== NONE) {
+        this.#link(row, parent);
+        rows.see(known, rows.seenOf(row)); // it lived when its child executed
         return;
       }
     }
-    image.unresolved = known === undefined ? "not seen" : "pid reused";
-    if (this.#isRecent(image.exec)) this.#ask(image);
-    if (ppid === 1 && known === undefined && image.unresolved === "not seen")
-      this.#link(image, this.#enterInit(image.exec));
+    rows.setUnresolved(row, known === NONE ? NOT_SEEN : PID_REUSED);
+    if (this.#isRecent(exec)) this.#ask(row);
+    if (ppid === 1 && known === NONE && rows.unresolvedOf(row) === NOT_SEEN)
+      this.#link(row, this.#enterInit(exec, host));
   }
 
-  #isBelieved({ exec, life }: ProcessImage, child: ProcessImage, clock: PidClock): boolean {
-    if (exec.pid === 1) return true;
+  #isBelieved(row: number, child: number, { clock }: Host): boolean {
+    const rows = this.#rows;
+    const pid = rows.pidOf(row);
+    if (pid === 1) return true;
     // A login session is inherited and never left but for another one, at a login. kernel/auditsc.c, audit_set_loginuid()
-    if (exec.ses !== undefined && exec.ses !== child.exec.ses) return false;
-    return !clock.passed(exec.pid, life.seen, child.life.bornBy);
+    if (!rows.isOfSession(row, child)) return false;
+    return !clock.passed(pid, rows.seenOf(row), rows.bornByOf(child));
+  }
+
+  /** What a process ran when its child executed: it may have executed something else since. */
+  #imageAt(latest: number, child: number): number {
+    let at = latest;
+    while (at !== NONE && this.#rows.isLater(at, child, EXACT_MS)) at = this.#rows.linkOf(at, PREVIOUS);
+    return at;
   }
 
   /** The process that has the parent's pid now had it when the child executed, if it began before and still lives. */
-  #ask(image: ProcessImage): void {
-    const { exec } = image;
-    if (image.asked || exec.ppid < 1) return;
-    const entry = this.#read(exec.node, exec.ppid);
-    image.asked = true;
-    if (entry === undefined || !began(entry, exec.timeMs)) return;
-    const known = this.#find(exec.node, exec.ppid);
-    const recorded = known !== undefined && began(entry, startOf(known.exec));
-    const parent = recorded ? imageAt(known, exec) : this.#enterProcess(entry, exec.node);
-    if (parent !== undefined) this.#link(image, parent);
+  #ask(row: number): void {
+    const rows = this.#rows;
+    const ppid = rows.ppidOf(row);
+    if (this.#options.readProcess === undefined || rows.isAsked(row) || ppid < 1) return;
+    const { node } = rows.imageOf(row).exec;
+    const entry = this.#read(node, ppid);
+    rows.setAsked(row);
+    if (entry === undefined || !began(entry, rows.timeOf(row))) return;
+    const host = this.#hostOf(node);
+    const known = this.#latest.get(host.index, ppid);
+    const recorded = known !== NONE && began(entry, this.#startOf(known));
+    const parent = recorded ? this.#imageAt(known, row) : this.#enterProcess(entry, host);
+    if (parent !== NONE) this.#link(row, parent);
   }
 
   /**
    * A process whose parent died is given to pid 1 or to a user's service manager, and its ppid names that. Those it started
    * itself began as systemd-executor (since systemd 255), which is one of its own programs; of others nobody can tell.
    */
-  #link(image: ProcessImage, parent: ProcessImage): void {
-    parent.used = true;
-    // By the whole path: anybody can call a program systemd.
-    const adopts = parent.exec.pid === 1 || managers.test(parent.exec.executable);
-    const orphaned = adopts && !managersOwn.test(image.exec.executable);
-    image.parent = orphaned ? undefined : parent;
-    image.adopter = orphaned ? parent : undefined;
-    image.unresolved = orphaned ? "orphaned" : undefined;
+  #link(row: number, parent: number): void {
+    const rows = this.#rows;
+    rows.setUsed(parent, true);
+    const adopts = rows.pidOf(parent) === 1 || managers.has(rows.executableOf(parent));
+    const orphaned = adopts && !managersOwn.has(rows.executableOf(row));
+    rows.link(row, PARENT, orphaned ? NONE : parent);
+    rows.link(row, ADOPTER, orphaned ? parent : NONE);
+    rows.setUnresolved(row, orphaned ? ORPHANED : RESOLVED);
   }
 
   /** pid 1 is init whatever the log holds; the path is the one that every distribution gives it. init(1). */
-  #enterInit({ source, node }: ExecEvent): ProcessImage {
+  #enterInit({ source, node }: ExecEvent, host: Host): number {
     const executable = "/sbin/init";
     const exec = unseenExec({ source, node, timeMs: 0, serial: 0, pid: 1, ppid: 0, executable, uid: 0 });
-    const image = newImage(exec, { bornBy: 0, seen: 0, doubtful: false }, "inferred");
-    image.unresolved = "none";
-    return this.#enter(this.#key(node, 1), image);
+    const row = this.#rows.add(exec, host.index, INFERRED, true);
+    this.#rows.beginLife(row, { bornBy: 0, seen: 0, doubtful: false });
+    this.#rows.setUnresolved(row, PARENTLESS);
+    this.#hold(row, host, 1);
+    return row;
   }
 
-  #enterProcess(entry: ProcEntry, node: string | undefined): ProcessImage {
-    const clock = this.#clock(node);
-    const exec = procExec(entry);
-    const image = newImage(node === undefined ? exec : { ...exec, node }, clock.living(entry.pid), "procfs");
-    const key = this.#key(node, entry.pid);
-    this.#enter(key, image); // before its parent is asked for: the table ends a chain that /proc shows as a ring
-    this.#findParent(image, clock);
-    return image;
+  #enterProcess(entry: ProcEntry, host: Host): number {
+    const { node, clock } = host;
+    const found = procExec(entry);
+    const exec = node === undefined ? found : { ...found, node };
+    const row = this.#rows.add(exec, host.index, PROCFS, true);
+    this.#rows.beginLife(row, clock.living(entry.pid));
+    this.#hold(row, host, entry.pid); // before its parent is asked for: the table ends a chain that /proc shows as a ring
+    this.#findParent(row, exec, host);
+    return row;
   }
 
   #read(node: string | undefined, pid: number): ProcEntry | undefined {
@@ -253,156 +320,70 @@ export class ProcessTable {
     return nowMs === undefined || exec.source === "procfs" || nowMs() - exec.timeMs < RECENT_MS;
   }
 
-  /** The latest image of a process. */
-  #find(node: string | undefined, pid: number): ProcessImage | undefined {
-    const place = this.#latest.get(this.#key(node, pid));
-    return place === undefined ? undefined : this.#at(place);
+  /** What a process was born at, or at least before. */
+  #startOf(row: number): number {
+    const startTimeMs = this.#rows.startTimeOf(row);
+    return Number.isNaN(startTimeMs) ? this.#rows.timeOf(row) : startTimeMs;
   }
 
-  #at(place: number): ProcessImage {
-    this.#images[place] ??= this.#rows.take(place);
-    return this.#images[place];
-  }
-
-  #enter(key: number, image: ProcessImage): ProcessImage {
-    const place = this.#vacate(key);
-    this.#latest.set(key, place);
-    this.#keys[place] = key;
-    const { exec } = image;
-    if (exec instanceof AuditExec && exec.isPlain && !image.asked) {
-      this.#images[place] = undefined;
-      this.#rows.put(place, exec, image);
-      return image;
-    }
-    const kept = isBorrowed(exec) ? { ...image, exec: exec.copy() } : image;
-    this.#images[place] = kept;
-    return kept;
-  }
-
-  /** Used again for each borrowed execution. */
-  #newImage(exec: ExecEvent, life: Life, provenance: Provenance): ProcessImage {
-    if (!isBorrowed(exec)) return newImage(exec, life, provenance);
-    const image = this.#borrowed;
-    image.exec = exec;
-    image.life = life;
-    image.parent = undefined;
-    image.unresolved = undefined;
-    image.adopter = undefined;
-    image.previous = undefined;
-    image.asked = false;
-    return image;
-  }
-
-  /** Second chance: an image that was looked up as a parent stays for another round of the hand. */
-  #vacate(key: number): number {
-    if (this.#images.length < this.#options.processesMax) return this.#images.length;
-    for (;;) {
-      const place = this.#hand;
-      const old = this.#images[place];
-      this.#hand = (place + 1) % this.#images.length;
-      if (!old?.used) {
-        this.#letGo(place, key);
-        return place;
-      }
-      old.used = false;
-    }
+  /** As the latest image of its process. */
+  #hold(row: number, { index }: Host, pid: number): void {
+    const place = this.#vacate(index, pid);
+    this.#latest.set(index, pid, row);
+    this.#places[place] = row;
+    this.#rows.hold(row);
   }
 
   /**
-   * Its children keep this image, but not the ones behind it: else a chain of dead parents would live for ever.
-   * @param key whose place it will be
+   * Second chance: an image that was looked up as a parent stays for another round of the hand.
+   * @param host,pid whose place it will be
    */
-  #letGo(place: number, key: number): void {
-    const image = this.#images[place];
-    if (image === undefined) this.#rows.free(place);
-    else {
-      image.parent = undefined;
-      image.adopter = undefined;
-      image.previous = undefined;
-      image.unresolved = image.unresolved === "none" ? "none" : "let go";
+  #vacate(host: number, pid: number): number {
+    const rows = this.#rows;
+    const places = this.#places;
+    if (places.length < this.#options.processesMax) return places.length;
+    for (;;) {
+      const place = this.#hand;
+      const row = places[place] as number;
+      this.#hand = place + 1 === places.length ? 0 : place + 1;
+      if (!rows.isUsed(row)) {
+        const known = rows.hostOf(row);
+        const knownPid = rows.pidOf(row);
+        rows.letGo(row);
+        if ((known !== host || knownPid !== pid) && this.#latest.delete(known, knownPid, row))
+          this.#counters.processes_evicted += 1;
+        return place;
+      }
+      rows.setUsed(row, false);
     }
-    const known = this.#keys[place] as number;
-    if (known === key || this.#latest.get(known) !== place) return;
-    this.#latest.delete(known);
-    this.#counters.processes_evicted += 1;
+  }
+
+  #hostOf(node: string | undefined): Host {
+    if (node === this.#host.node) return this.#host;
+    let host = node === undefined ? this.#local : this.#hosts.get(node);
+    if (host === undefined) {
+      if (this.#hosts.size >= HOSTS_MAX) this.#forgetAll();
+      host = { node, index: this.#hosts.size + 1, clock: new PidClock() };
+      this.#hosts.set(node as string, host);
+    }
+    this.#host = host;
+    return host;
   }
 
   /** Begins anew, where there are more hosts than can be told apart. */
   #forgetAll(): void {
     this.#counters.processes_evicted += this.#latest.size;
     this.#latest.clear();
-    this.#clocks.clear();
-    this.#nodes.clear();
-    this.#nodes.set(undefined, 0);
-  }
-
-  #clock(node: string | undefined): PidClock {
-    let clock = this.#clocks.get(node);
-    if (clock === undefined) {
-      clock = new PidClock();
-      this.#clocks.set(node, clock);
-    }
-    return clock;
-  }
-
-  #key(node: string | undefined, pid: number): number {
-    if (node === undefined) return pid;
-    let index = this.#nodes.get(node);
-    if (index === undefined) {
-      if (this.#nodes.size > HOSTS_MAX) this.#forgetAll();
-      index = this.#nodes.size;
-      this.#nodes.set(node, index);
-    }
-    return index * 2 ** 32 + pid;
+    this.#hosts.clear();
+    this.#local.clock = new PidClock();
   }
 }
 
-function isBorrowed(exec: ExecEvent): exec is AuditExec {
-  return exec instanceof AuditExec && exec.borrowed;
-}
-
-function newImage(exec: ExecEvent, life: Life, provenance: Provenance): ProcessImage {
-  return {
-    exec,
-    life,
-    provenance,
-    parent: undefined,
-    unresolved: undefined,
-    adopter: undefined,
-    previous: undefined,
-    asked: false,
-    used: false,
-  };
-}
-
-function inferred({ adopter }: ProcessImage): ProcessImage | undefined {
-  return adopter && { ...adopter, provenance: "inferred" };
-}
-
-/** What a process was born at, or at least before. */
-function startOf({ startTimeMs, timeMs }: ExecEvent): number {
-  return startTimeMs ?? timeMs;
+/** Who took a process over may have started it. */
+function inferred({ exec, parent, unresolved, adopter, previous }: ProcessImage): ProcessImage {
+  return { exec, provenance: "inferred", parent, unresolved, adopter, previous };
 }
 
 function began({ startTimeMs }: ProcEntry, byMs: number): boolean {
   return startTimeMs <= byMs + EXACT_MS;
-}
-
-/** What a process ran when its child executed: it may have executed something else since. */
-function imageAt(latest: ProcessImage, child: ExecEvent): ProcessImage | undefined {
-  let at: ProcessImage | undefined = latest;
-  while (at !== undefined && isLater(at.exec, child)) at = at.previous;
-  return at;
-}
-
-/** By audit's serials where there are two, which no setting of the clock turns round; they wrap at 2^32. */
-function isLater(a: ExecEvent, b: ExecEvent): boolean {
-  if (a.source === "audit-log" && b.source === "audit-log") return ((a.serial - b.serial) | 0) > 0;
-  return a.timeMs > b.timeMs + EXACT_MS;
-}
-
-function cutAfter(image: ProcessImage, images: number): void {
-  let at: ProcessImage | undefined = image;
-  for (let left = images; at !== undefined && left > 0; left -= 1) at = at.previous;
-  if (at !== undefined) at.previous = undefined;
 }

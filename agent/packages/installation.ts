@@ -30,6 +30,7 @@ const SETTLED_MS = 1_000; // records of one transaction come within milliseconds
 const GONE_MS = 2_000; // what a process sent before its end is in the log by then, also when auditd is busy
 const OUTCOME_MS = 600_000; // a kernel's transaction takes minutes; the alert has been raised long before
 const WAITING_MAX = 1_024; // at once, of all hosts in the log; rpm's database is locked by one of a host
+const PROGRAMS_MAX = 4_096; // whose name is remembered; a host runs hundreds
 const UPDATES_MAX = 16_384; // of one installation; a release upgrade has some thousand packages, twice
 
 interface Waiting {
@@ -43,6 +44,7 @@ export class InstallationJoin {
   readonly #counters: Counters;
   readonly #waiting = new Map<ProcessKey, Waiting>(); // by process, the oldest first
   #dueMs = Number.POSITIVE_INFINITY; // none of them is settled before
+  readonly #mayBeRpm = new Map<string, boolean>(); // by the path of the program
   readonly #over: Waiting[] = []; // their process became another program, or its pid went to another process
   readonly #recent = new Map<ProcessKey, ProcessImage>(); // rpm processes that are settled, for records that come late
 
@@ -51,9 +53,21 @@ export class InstallationJoin {
     this.#counters = counters;
   }
 
+  /** Whether execution() is to be told of it: of most, the name of their file tells that it is not. */
+  concerns(exec: ExecEvent): boolean {
+    const { executable } = exec;
+    let isRpm = this.#mayBeRpm.get(executable);
+    if (isRpm === undefined) {
+      isRpm = mayBeRpm(executable);
+      if (this.#mayBeRpm.size >= PROGRAMS_MAX) this.#mayBeRpm.clear();
+      this.#mayBeRpm.set(executable, isRpm);
+    }
+    return isRpm || (this.#waiting.size > 0 && this.#waiting.has(processKey(exec)));
+  }
+
   /** An execution: the installation it is, if any. */
   execution(image: ProcessImage): Installation | undefined {
-    if (this.#waiting.size > 0) this.#endOf(processKey(image));
+    this.#endOf(processKey(image.exec));
     const command = rpmCommandOf(image.exec, this.#options.aliases);
     if (command === undefined || !mayInstall(command, image.exec.argumentsComplete)) return undefined;
     const { timeMs, serial } = image.exec;
@@ -63,7 +77,7 @@ export class InstallationJoin {
 
   /** A record: the installation that it is the first of, if it is. */
   update(update: SoftwareUpdate, image: ProcessImage): Installation | undefined {
-    const key = processKey(image);
+    const key = processKey(image.exec);
     let waiting = this.#waiting.get(key);
     if (waiting !== undefined && !isSameProcess(waiting.installation.image, image, update)) {
       this.#endOf(key);
@@ -131,7 +145,7 @@ export class InstallationJoin {
   #wait(installation: Waiting["installation"]): Waiting {
     if (this.#waiting.size >= WAITING_MAX) this.#endOf(this.#waiting.keys().next().value as ProcessKey);
     const waiting: Waiting = { installation, announced: false, goneSinceMs: undefined };
-    this.#waiting.set(processKey(installation.image), waiting);
+    this.#waiting.set(processKey(installation.image.exec), waiting);
     this.#dueMs = Math.min(this.#dueMs, dueMs(waiting));
     return waiting;
   }
@@ -179,14 +193,19 @@ function dueMs({ installation: { image, begun, timeMs, updates } }: Waiting): nu
   return isUntold ? Number.NEGATIVE_INFINITY : timeMs + OUTCOME_MS;
 }
 
-/** What an execution of one of rpm's programs means. Asked of every execution: most are told by the name of their file. */
+/** What an execution of one of rpm's programs means. */
 export function rpmCommandOf(
   exec: Pick<ExecEvent, "executable" | "args" | "argumentsComplete">,
   aliases: RpmAliases,
 ): RpmCommandLine | undefined {
   const { executable } = exec;
-  if (executable !== "" && !executable.startsWith("rpm", executable.lastIndexOf("/") + 1)) return undefined;
+  if (!mayBeRpm(executable)) return undefined;
   return readRpmCommandLine({ argv: exec.args, executable, complete: exec.argumentsComplete }, aliases);
+}
+
+/** By the name of its file; nobody knows what "" is. */
+function mayBeRpm(executable: string): boolean {
+  return executable === "" || executable.startsWith("rpm", executable.lastIndexOf("/") + 1);
 }
 
 /** Behind where the arguments were cut a mode may follow that is stronger than those seen. rpm, tools/rpm.c, main(). */
@@ -208,6 +227,6 @@ function isSameProcess(known: ProcessImage, found: ProcessImage, update: Softwar
 type ProcessKey = number | string;
 
 /** Asked of every execution while an installation waits: a text is only made where a log has several hosts. */
-function processKey({ exec: { node, pid } }: ProcessImage): ProcessKey {
+function processKey({ node, pid }: ExecEvent): ProcessKey {
   return node === undefined ? pid : `${node} ${pid}`;
 }

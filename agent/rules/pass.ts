@@ -146,47 +146,45 @@ export class Pass {
       this.#processes.reboot(event.node);
       return;
     }
-    let image: ProcessImage;
-    let installation: Installation | undefined;
-    let isMatched = false;
-    if (event.kind === "exec") {
-      image = this.#processes.add(event);
-      if (this.#everything) {
-        steps.push({ kind: "executed", image, ancestors: this.#processes.ancestors(image) });
-      }
-      const candidates = this.rules.candidates(image.exec.executable);
-      if (candidates.length > 0) {
-        image = this.#processes.kept(image); // what is found out about it is remembered by its execution
-        isMatched = this.#matchExecution(image, candidates, seen, steps);
-      }
-      installation = this.#installations.execution(image);
-    } else {
+    if (event.kind === "exec") this.#takeExecution(event, seen, steps);
+    else {
       const { node, pid, executable, timeMs } = event;
-      image =
+      const image =
         this.#processes.find(node, pid, executable, timeMs) ??
         this.#processes.add(unseenExec({ ...event, source: "audit-log", ppid: PPID_UNKNOWN }));
-      installation = this.#installations.update(event, image);
+      const installation = this.#installations.update(event, image);
+      if (installation !== undefined) this.#found(installation, image, seen, steps);
     }
-    if (installation !== undefined) {
-      const ancestors = this.#processes.ancestors(image); // asks /proc for what it may still know
-      if (image.parent === undefined && image.unresolved !== "none") this.#counters.parents_unresolved += 1;
-      this.#came.set(installation, ancestors);
-      const subject = { kind: "installation", image, installation } as const;
-      const exemptions = this.rules.newParentExceptionsOf?.(this.#subjectOf(subject)) ?? [];
-      steps.push({
-        kind: "found",
-        installation,
-        ancestors,
-        counters: { ...this.#counters },
-        seen,
-        exemptions,
-        container: seen ? undefined : this.#containerOf(subject),
-      });
-      this.#matchInstallation(subject, seen, steps);
+  }
+
+  /** Most are of no interest to anybody, and stay a row of the process table. */
+  #takeExecution(event: ExecEvent, seen: boolean, steps: Step[]): void {
+    const row = this.#processes.enter(event, this.#everything);
+    const candidates = this.rules.candidates(event.executable);
+    if (!this.#everything && candidates.length === 0 && !this.#installations.concerns(event)) {
+      this.#processes.madeOf(row)?.exec.shrink();
+      return;
     }
-    if (event.kind !== "exec") return;
+    const image = this.#processes.imageOf(row); // what is found out about it is remembered by its execution
+    if (this.#everything)
+      steps.push({ kind: "executed", image, ancestors: this.#processes.ancestors(image) });
+    const isMatched = candidates.length > 0 && this.#matchExecution(image, candidates, seen, steps);
+    const installation = this.#installations.execution(image);
+    if (installation !== undefined) this.#found(installation, image, seen, steps);
     if (this.#everything || isMatched || installation !== undefined) this.#given.push(image.exec);
     else image.exec.shrink();
+  }
+
+  #found(installation: Installation, image: ProcessImage, seen: boolean, steps: Step[]): void {
+    const ancestors = this.#processes.ancestors(image); // asks /proc for what it may still know
+    if (image.parent === undefined && image.unresolved !== "none") this.#counters.parents_unresolved += 1;
+    this.#came.set(installation, ancestors);
+    const subject = { kind: "installation", image, installation } as const;
+    const exemptions = this.rules.newParentExceptionsOf?.(this.#subjectOf(subject)) ?? [];
+    const container = seen ? undefined : this.#containerOf(subject);
+    const counters = { ...this.#counters };
+    steps.push({ kind: "found", installation, ancestors, counters, seen, exemptions, container });
+    this.#matchInstallation(subject, seen, steps);
   }
 
   #matchExecution(image: ProcessImage, candidates: Candidates, seen: boolean, steps: Step[]): boolean {

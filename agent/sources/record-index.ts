@@ -2,8 +2,10 @@
  * Which records of a piece of log somebody may want, and what their numbers are: the one walk over all of its bytes. It knows
  * nothing of what came before the piece, so another thread may walk ahead of the joining, in memory that both share.
  */
+import { isLoader, pathItem } from "./path-record.ts";
 import { CWD, EOE, EXECVE, PATH, PROCTITLE, RecordHead, SYSCALL } from "./record-head.ts";
-import { readExecSyscall, type SyscallFields } from "./syscall-record.ts";
+import { readExecSyscall, type SyscallFields, valueEnd } from "./syscall-record.ts";
+import { TextNumbers } from "./text-numbers.ts";
 
 /** Kinds beside those of record-head.ts. */
 export const FAILED = 14; // the SYSCALL of an execution that did not happen
@@ -13,6 +15,7 @@ export const WHOLE = 13; // an execution's SYSCALL, with all the other records o
 export const SAME = 16;
 
 const NONE = 99; // above all kinds
+const TEXTS = 3; // of an execution, at most
 const RECORDS_MAX = 8_192; // at a time: a mebibyte of log holds some 5,000
 
 export class RecordIndex implements SyscallFields {
@@ -34,24 +37,26 @@ export class RecordIndex implements SyscallFields {
   readonly ttyEnds: Uint32Array;
   readonly executables: Uint32Array;
   readonly executableEnds: Uint32Array;
-  /** Of a whole event only: the bodies of its EXECVE, its CWD, and the PATH records of items 0 and 1; 0: it has none. */
-  readonly execves: Uint32Array;
+  readonly ttyTexts: Uint32Array; // the same as numbers of texts
+  readonly executableTexts: Uint32Array;
+  /** Of a whole event only; 0: it has none. */
+  readonly execves: Uint32Array; // the body
   readonly execveEnds: Uint32Array;
-  readonly directories: Uint32Array;
-  readonly paths: Uint32Array;
-  readonly secondPaths: Uint32Array;
+  readonly directoryTexts: Uint32Array; // what its CWD says
+  readonly scripts: Uint32Array; // the body of its PATH item 0, where that may be a script
+  readonly texts: TextNumbers;
   count = 0;
   lines = 0; // walked over, wanted or not
   end = 0; // where in the bytes the walk stopped
   readonly #head = new RecordHead();
 
-  static readonly bytes = (1 + 8 + 20 * 4) * RECORDS_MAX;
+  static readonly bytes = (1 + 8 + (21 + 2 * TEXTS) * 4) * RECORDS_MAX;
 
   /** @param memory of RecordIndex.bytes */
   constructor(memory: ArrayBufferLike = new ArrayBuffer(RecordIndex.bytes)) {
     let at = 8 * RECORDS_MAX;
-    const words = (): Uint32Array => {
-      const array = new Uint32Array(memory, at, RECORDS_MAX);
+    const words = (each = 1): Uint32Array => {
+      const array = new Uint32Array(memory, at, each * RECORDS_MAX);
       at += array.byteLength;
       return array;
     };
@@ -73,9 +78,11 @@ export class RecordIndex implements SyscallFields {
     this.executableEnds = words();
     this.execves = words();
     this.execveEnds = words();
-    this.directories = words();
-    this.paths = words();
-    this.secondPaths = words();
+    this.directoryTexts = words();
+    this.scripts = words();
+    this.ttyTexts = words();
+    this.executableTexts = words();
+    this.texts = new TextNumbers(words(TEXTS), words(TEXTS));
     this.kinds = new Uint8Array(memory, at, RECORDS_MAX);
   }
 
@@ -88,6 +95,7 @@ export class RecordIndex implements SyscallFields {
     const { length } = bytes;
     const head = this.#head;
     head.forget();
+    this.texts.begin();
     let count = 0;
     let lines = 0;
     let whole = -1; // the place of an execution whose records came one after the other so far
@@ -110,8 +118,9 @@ export class RecordIndex implements SyscallFields {
         whole = outcome === "executed" && !same ? this.#begin(count) : -1;
         unwanted = outcome === "other" ? EXECVE : NONE;
         if (outcome === "other") continue;
-        if (outcome === "failed") kind = FAILED;
-        else if (outcome === "broken") kind = -1;
+        if (outcome === "executed") this.#number(count, bytes);
+        else if (outcome === "failed") kind = FAILED;
+        else kind = -1;
       } else if (whole !== -1) {
         const ended = kind === -1 ? undefined : this.#follows(whole, kind, bytes, head.body, end);
         if (ended === undefined) whole = -1;
@@ -144,10 +153,19 @@ export class RecordIndex implements SyscallFields {
 
   #begin(at: number): number {
     this.execves[at] = 0;
-    this.directories[at] = 0;
-    this.paths[at] = 0;
-    this.secondPaths[at] = 0;
+    this.directoryTexts[at] = 0;
+    this.scripts[at] = 0;
     return at;
+  }
+
+  #number(at: number, bytes: Buffer): void {
+    const { texts } = this;
+    this.ttyTexts[at] = texts.of(bytes, this.ttys[at] as number, this.ttyEnds[at] as number);
+    this.executableTexts[at] = texts.of(
+      bytes,
+      this.executables[at] as number,
+      this.executableEnds[at] as number,
+    );
   }
 
   /** @returns whether the event has all of its records now; undefined: they are to be looked at one by one */
@@ -157,20 +175,19 @@ export class RecordIndex implements SyscallFields {
       if (this.execves[at] !== 0 || !holdsLastArgument(bytes, body, end)) return undefined;
       this.execves[at] = body;
       this.execveEnds[at] = end;
-    } else if (kind === CWD) this.directories[at] = body;
-    else if (kind === PATH) {
+    } else if (kind === CWD) {
+      if (this.directoryTexts[at] !== 0) return undefined;
+      this.directoryTexts[at] = this.texts.of(bytes, body + 4, valueEnd(bytes, body + 4));
+    } else if (kind === PATH) {
       const item = pathItem(bytes, body);
-      if (item === 0) this.paths[at] = body;
-      else if (item === 1) this.secondPaths[at] = body;
-      ended = item + 1 === this.items[at];
+      const items = this.items[at] as number;
+      // A program that is no script is item 0 itself, and all that there is but for its loader.
+      if (item === 0 && items !== 1) this.scripts[at] = body;
+      else if (item === 1 && items === 2 && isLoader(bytes, body)) this.scripts[at] = 0;
+      ended = item + 1 === items;
     } else if (!ended) return undefined;
     return ended && this.execves[at] !== 0;
   }
-}
-
-/** "item=0 …"; negative: none of the first ten. */
-export function pathItem(bytes: Buffer, body: number): number {
-  return bytes[body + 6] === 0x20 ? (bytes[body + 5] as number) - 0x30 : -2;
 }
 
 /** Whether "argc=3 a0=… a1=… a2=…" ends in its last argument: the records are whole then, or an argument is long. */

@@ -2,11 +2,12 @@
  * Reads a large stored log on a second thread, which walks over its bytes while this one joins the records of the pieces
  * before: scan-worker.ts. Both see the same memory, so that nothing is copied but a few numbers.
  */
-import { on } from "node:events";
-import { Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import type { Counters } from "../counters.ts";
+import { Breath } from "./breath.ts";
 import { LINE_BUFFER_BYTES, type Piece } from "./line-buffer.ts";
 import { RecordIndex } from "./record-index.ts";
+import { takeScanThread } from "./scan-thread.ts";
 
 const SLOTS = 4; // pieces that the thread may be ahead: enough that neither waits when one of them is held up
 
@@ -15,23 +16,24 @@ interface Slot {
   readonly index: SharedArrayBuffer;
 }
 
-/** What the thread is started with. */
 export interface ScanTask {
   readonly fd: number;
+  readonly from: number; // where in the log to begin
   readonly slots: readonly Slot[];
-  readonly states: Int32Array; // of each slot: 1 while its piece is in use; behind them: 0 until `from` is known
-  readonly from: Float64Array; // where in the log to begin
+  readonly states: Int32Array; // of each slot: 1 while its piece is in use
+  readonly port: MessagePort; // where it tells,
+  readonly told: Int32Array; // one: and how often it did
 }
 
-/** What it tells: that it is there; then each piece, in the next slot; at last what is left without a newline. */
+/** What it tells: each piece, in the next slot; at last what is left without a newline. */
 export type Scanned =
-  | { readonly kind: "started" }
   | {
       readonly kind: "piece";
       readonly start: number; // in the slot's bytes
       readonly length: number;
       readonly offset: number; // in the log
       readonly count: number; // of the slot's index
+      readonly texts: number;
       readonly lines: number;
       readonly end: number;
       readonly oversized: number; // lines left out since the piece before
@@ -40,64 +42,100 @@ export type Scanned =
   | { readonly kind: "failed"; readonly message: string; readonly code: string | undefined };
 
 export class ScanAhead implements AsyncDisposable {
-  /** Whether the thread is there: it takes a while. */
-  isStarted = false;
+  readonly #fd: number;
   readonly #counters: Counters;
-  readonly #worker: Worker;
+  readonly #thread = takeScanThread();
   readonly #slots: readonly Slot[] = Array.from({ length: SLOTS }, () => ({
     bytes: new SharedArrayBuffer(LINE_BUFFER_BYTES),
     index: new SharedArrayBuffer(RecordIndex.bytes),
   }));
   readonly #indexes = this.#slots.map(({ index }) => new RecordIndex(index));
-  readonly #states = new Int32Array(new SharedArrayBuffer(4 * (SLOTS + 1)));
-  readonly #from = new Float64Array(new SharedArrayBuffer(8));
+  readonly #states = sharedNumbers(SLOTS);
+  readonly #told = sharedNumbers(1);
+  #broken: unknown;
 
   /** @param fd of a regular file; open until this is disposed of */
   constructor(fd: number, counters: Counters) {
+    this.#fd = fd;
     this.#counters = counters;
-    const task: ScanTask = { fd, slots: this.#slots, states: this.#states, from: this.#from };
-    this.#worker = new Worker(new URL("./scan-worker.ts", import.meta.url), { workerData: task });
-    this.#worker.on("error", () => {}); // one that cannot start is not needed; later it is told to who waits for its pieces
-    this.#worker.once("message", () => {
-      this.isStarted = true;
-    });
+  }
+
+  /** Whether the thread is there: it takes a while. */
+  get isStarted(): boolean {
+    return this.#thread.isStarted;
   }
 
   /**
-   * Once, when it is started.
+   * Once.
    * @param from the start of a line
    * @returns what LineBuffer gives, with the index of the records; each is valid until the next is asked for
    * @throws a system error, after all that could be read
    */
   async *pieces(from: number): AsyncGenerator<Piece> {
-    const told = on(this.#worker, "message") as AsyncIterable<[Scanned]>;
-    this.#from[0] = from;
-    this.#set(SLOTS, 1);
-    let slot = 0;
-    for await (const [message] of told) {
+    const port = this.#begin(from);
+    const breath = new Breath();
+    for (let slot = 0; ; slot = (slot + 1) % SLOTS) {
+      await breath.take();
+      const message = await this.#next(port);
       if (message.kind === "failed")
         throw Object.assign(new Error(message.message), { code: message.code, syscall: "read" });
-      if (message.kind === "started") continue;
       this.#counters.records_oversized += message.oversized;
       if (message.kind === "end") {
         if (message.rest !== undefined) yield { ...message.rest, bytes: Buffer.from(message.rest.bytes) };
         return;
       }
-      const { start, length, offset, count, lines, end } = message;
+      const { start, length, offset, count, texts, lines, end } = message;
       const { bytes } = this.#slots[slot] as Slot;
       const index = Object.assign(this.#indexes[slot] as RecordIndex, { count, lines, end });
+      index.texts.count = texts;
       yield { bytes: Buffer.from(bytes, start, length), offset, index };
-      this.#set(slot, 0);
-      slot = (slot + 1) % SLOTS;
+      set(this.#states, slot, 0);
+    }
+  }
+
+  /** @returns where the thread tells */
+  #begin(from: number): MessagePort {
+    const { worker } = this.#thread;
+    const { port1, port2 } = new MessageChannel();
+    const task: ScanTask = {
+      fd: this.#fd,
+      from,
+      slots: this.#slots,
+      states: this.#states,
+      port: port2,
+      told: this.#told,
+    };
+    worker.ref();
+    worker.postMessage(task, [port2]);
+    this.#thread.onBreak((error) => {
+      this.#broken = error;
+      set(this.#told, 0, -1);
+    });
+    return port1;
+  }
+
+  /** What it tells next. Where it is told already, nothing else has its turn before. */
+  async #next(port: MessagePort): Promise<Scanned> {
+    for (;;) {
+      const told = Atomics.load(this.#told, 0);
+      const received = receiveMessageOnPort(port);
+      if (received !== undefined) return received.message as Scanned;
+      if (this.#broken !== undefined) throw this.#broken;
+      await Atomics.waitAsync(this.#told, 0, told).value;
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#worker.terminate();
+    await this.#thread[Symbol.asyncDispose]();
   }
+}
 
-  #set(slot: number, state: number): void {
-    Atomics.store(this.#states, slot, state);
-    Atomics.notify(this.#states, slot);
-  }
+function sharedNumbers(count: number): Int32Array<SharedArrayBuffer> {
+  return new Int32Array(new SharedArrayBuffer(4 * count));
+}
+
+/** Wakes who waits for it. */
+function set(numbers: Int32Array<SharedArrayBuffer>, at: number, to: number): void {
+  Atomics.store(numbers, at, to);
+  Atomics.notify(numbers, at);
 }

@@ -1,5 +1,6 @@
 /** A log that a person named: plain or compressed, a file or a stream, told by its content and not by its name. */
 import { closeSync, createReadStream, openSync, readSync, statSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
 import type { Counters } from "../counters.ts";
 import { KinwatchError, systemCode } from "../errors.ts";
 import { printable } from "../printable.ts";
@@ -8,11 +9,11 @@ import { type Compression, compressionOf, inflate } from "./inflate.ts";
 import { blankNuls, LineBuffer, type Piece, PROOF_BYTES } from "./line-buffer.ts";
 import { fingerprintOf } from "./log-position.ts";
 import { ScanAhead } from "./scan-ahead.ts";
+import { AHEAD_BYTES } from "./scan-thread.ts";
 import type { FileIdentity } from "./source.ts";
 
 const CHUNK_BYTES = 65_536; // of compressed bytes
 const HEAD_BYTES = 1_048_576; // an audit log has a record in its first mebibyte
-const AHEAD_BYTES = 67_108_864; // a second thread takes as long to start as this one to read a third of it
 const SHOWN_CHARS = 200; // of a path
 const RECORD = /^(?:node=\S+ )?type=\S+ msg=audit\((\d{1,10})\.(\d{3}):\d+\)/m;
 
@@ -102,16 +103,17 @@ export class StoredFile implements Disposable {
     const breath = new Breath();
     const isLarge = (this.bytesTotal ?? 0) >= AHEAD_BYTES;
     await using ahead = isLarge ? new ScanAhead(fd, this.#counters) : undefined;
+    if (isLarge) await setImmediate(); // a thread that is there can say so
+    let isBetween = true; // not inside of a line that is too long
     for (;;) {
+      if (isBetween && ahead?.isStarted) break;
       const space = lines.space();
       const read = readSync(fd, space, 0, space.length, lines.end);
       if (read === 0) return true;
       this.bytesRead += read;
       const piece = lines.lines(read);
-      if (piece !== undefined) {
-        yield piece;
-        if (ahead?.isStarted) break; // not inside of a line that is too long
-      }
+      isBetween = piece !== undefined;
+      if (piece !== undefined) yield piece;
       await breath.take();
     }
     for await (const piece of ahead.pieces(lines.offset)) {

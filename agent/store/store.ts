@@ -275,9 +275,9 @@ export class Store implements Disposable {
 
   /** What an output has not taken yet, in the order in which it came about. */
   outbox(output: string, limit: number): OutboxRow[] {
-    const sql =
-      "SELECT sequence, output, stage, document FROM outbox JOIN alerts ON id = alert WHERE output = ? ORDER BY sequence LIMIT ?";
-    return this.#database.all(sql, output, limit).map((row) => ({
+    // The limit is part of the text: SQLite plans anew each time that another one may be bound.
+    const sql = `SELECT sequence, output, stage, document FROM outbox JOIN alerts ON id = alert WHERE output = ? ORDER BY sequence LIMIT ${Math.trunc(limit)}`;
+    return this.#database.all(sql, output).map((row) => ({
       sequence: Number(row["sequence"]),
       output: String(row["output"]),
       stage: row["stage"] === "raised" ? "raised" : "completed",

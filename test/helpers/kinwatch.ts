@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-export const program = fileURLToPath(new URL("../../agent/cli/kinwatch.ts", import.meta.url));
+export const program = fileURLToPath(new URL("../../agent/cli/kinwatch.js", import.meta.url));
 
 export interface Ended {
   readonly status: number | null; // null: ended by a signal

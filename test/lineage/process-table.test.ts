@@ -282,6 +282,46 @@ test("ProcessTable: is bounded, keeps who is looked up as a parent, and counts w
   assert.equal(counters.processes_evicted, 1_602 - 100);
 });
 
+test("ProcessTable: tells the same of those that nobody asked for so far, and of all that were kept", () => {
+  const random = seededRandom(7);
+  const lent = new AuditExec();
+  lent.borrowed = true;
+  const [kept, rows] = [tableOf({ processesMax: 60 }), tableOf({ processesMax: 60 })];
+  const programs = ["/usr/bin/sh", "/usr/lib/systemd/systemd", "/usr/sbin/cron"].map((path) =>
+    auditImageOf(`"${path}"`),
+  );
+  const tell = (image: ProcessImage | undefined): unknown =>
+    image && [image.exec.serial, image.exec.pid, image.exec.ses, image.exec.args, image.unresolved];
+  const held: [ProcessImage, ProcessImage][] = [];
+  for (let serial = 1; serial < 20_000; serial += 1) {
+    const pid = 300 + (Math.floor(random() * 200 + serial / 4) % 400);
+    const given = {
+      serial,
+      timeMs: atMs + serial,
+      pid,
+      ppid: random() < 0.1 ? 1 : 300 + (Math.floor(random() * 200 + serial / 4) % 400),
+      ses: random() < 0.3 ? Math.floor(random() * 3) : undefined,
+      image: programs[Math.floor(random() ** 4 * programs.length)] as AuditExec["image"],
+      execve: `argc=1 a0="${"x".repeat(random() < 0.1 ? 300 : 3)}${serial}"`,
+    };
+    lent.begin();
+    Object.assign(lent, given);
+    const row = rows.enter(lent);
+    const image = kept.add(Object.assign(new AuditExec(), given));
+    if (random() < 0.9) continue;
+    const same = rows.imageOf(row);
+    const [chain, other] = [kept.ancestors(image), rows.ancestors(same)];
+    assert.deepEqual(other.map(tell), chain.map(tell));
+    assert.deepEqual([same.previous, same].map(tell), [image.previous, image].map(tell));
+    held.push([image, same]);
+    for (const [one, another] of held) {
+      assert.deepEqual(tell(another), tell(one), "also of one that the table let go of long ago");
+      assert.deepEqual(tell(another.parent), tell(one.parent));
+    }
+    if (held.length > 30) held.splice(0, 10);
+  }
+});
+
 test("ProcessTable: a chain of processes that each start the next and die does not grow", () => {
   const table = tableOf({ processesMax: 100 });
   let image = table.add(next(300, 299, "/bin/hop"));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { newCounters } from "../../agent/counters.ts";
 import { RecordIndex } from "../../agent/sources/record-index.ts";
 import { ScanAhead } from "../../agent/sources/scan-ahead.ts";
+import { AHEAD_BYTES, prepareScan, takeScanThread } from "../../agent/sources/scan-thread.ts";
 import { record } from "../helpers/log-folder.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kinwatch-ahead-"));
@@ -41,11 +42,12 @@ async function started(fd: number, counters = newCounters()): Promise<ScanAhead>
   return ahead;
 }
 
-function said({ count, lines, end, kinds, times, serials, starts, ends, pids }: RecordIndex): unknown {
+function said({ count, lines, end, kinds, times, serials, starts, ends, pids, texts }: RecordIndex): unknown {
   return [
     count,
     lines,
     end,
+    texts.count,
     ...[kinds, times, serials, starts, ends, pids].map((all) => [...all.subarray(0, count)]),
   ];
 }
@@ -98,4 +100,19 @@ test("ScanAhead.pieces(): what cannot be read is told with its code", async () =
     { code: "EISDIR", syscall: "read" },
   );
   closeSync(fd);
+});
+
+test("prepareScan(): has a thread started for a large log, once, and takes any word for what it is", async () => {
+  const path = join(folder, "large.log");
+  writeFileSync(path, records(0, 10));
+  prepareScan(["--format", "ndjson", path, folder, join(path, "none"), "no\0file"]);
+  await sleep(500);
+  await using none = takeScanThread();
+  assert.equal(none.isStarted, false, "it begins only now");
+  truncateSync(path, AHEAD_BYTES);
+  prepareScan(["--format", "ndjson", path]);
+  await sleep(3_000);
+  await using thread = takeScanThread();
+  await using other = takeScanThread();
+  assert.deepEqual([thread.isStarted, other.isStarted], [true, false]);
 });
