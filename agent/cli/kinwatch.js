@@ -4,13 +4,16 @@
  * halves the time of a start. It must be said before anything else is loaded, and in JavaScript, so that the compiler for
  * types need not be loaded either. Threads are told by the environment.
  */
+import { existsSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { fileURLToPath } from "node:url";
 
-const folder = fileURLToPath(new URL("../../node_modules/.cache/kinwatch", import.meta.url));
-process.env.NODE_COMPILE_CACHE ??= folder;
-enableCompileCache(folder);
-const [command = "", ...paths] = process.argv.slice(2);
+if (existsSync(new URL("./program.ts", import.meta.url))) {
+  const folder = fileURLToPath(new URL("../../node_modules/.cache/kinwatch", import.meta.url));
+  process.env.NODE_COMPILE_CACHE ??= folder;
+  enableCompileCache(folder);
+}
+const [command = "", ...words] = process.argv.slice(2);
 if (command === "replay" || command === "events")
-  (await import("../sources/scan-thread.ts")).prepareScan(paths); // it starts while the rest is loaded
+  (await import("../sources/scan-thread.ts")).prepareScan(words); // it starts while the rest is loaded
 await import("./program.ts");
