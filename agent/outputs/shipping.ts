@@ -92,9 +92,7 @@ export class Shipping {
     if (!posted && nowMs - this.#lookedAtMs < LOOK_MS) return;
     this.#lookedAtMs = nowMs;
     this.#tellLetGo();
-    const { shipments } = this.#options.store;
-    const isGathered = nowMs - this.#sentAtMs >= GATHER_MS;
-    if (isGathered ? shipments.isWaiting() : shipments.isWaiting("alerts")) this.#done = this.#ship();
+    if (this.#isTime(nowMs)) this.#done = this.#ship();
   }
 
   /** For the last time: what is not sent by then stays in the store. */
@@ -105,6 +103,16 @@ export class Shipping {
     clearTimeout(timer);
     this.#over.abort();
     await this.#disconnect();
+  }
+
+  #isTime(nowMs: number): boolean {
+    const { store, report } = this.#options;
+    try {
+      return store.shipments.isWaiting(nowMs - this.#sentAtMs < GATHER_MS ? "alerts" : undefined);
+    } catch (error) {
+      report(error); // the state's: who writes it waits for it, and this is looked at again
+      return false;
+    }
   }
 
   #tellLetGo(): void {
