@@ -7,6 +7,7 @@
 import { existsSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
 
 if (existsSync(new URL("./program.ts", import.meta.url))) {
   const folder = fileURLToPath(new URL("../../node_modules/.cache/kinwatch", import.meta.url));
@@ -14,6 +15,8 @@ if (existsSync(new URL("./program.ts", import.meta.url))) {
   enableCompileCache(folder);
 }
 const [command = "", ...words] = process.argv.slice(2);
+// Else V8 lets what is young take 32 MB of a host that is not ours, for a daemon that is idle nearly always.
+if (command === "run") setFlagsFromString("--semi-space-growth-factor=1");
 if (command === "replay" || command === "events")
   (await import("../sources/scan-thread.ts")).prepareScan(words); // it starts while the rest is loaded
 await import("./program.ts");

@@ -3,7 +3,6 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isatty } from "node:tty";
-import { setFlagsFromString } from "node:v8";
 import { Command } from "commander";
 import packageFile from "../../package.json" with { type: "json" };
 import type { AgentDocument } from "../alert/alert-document.ts";
@@ -79,7 +78,6 @@ damaged; 3: this host cannot be watched.`,
 
 async function run(options: SettingsOptions): Promise<void> {
   const startMs = Date.now();
-  setFlagsFromString("--semi-space-growth-factor=1"); // else V8 lets what is young take 32 MB of a host that is not ours
   const config = readSettings(options);
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());

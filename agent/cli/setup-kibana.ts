@@ -30,7 +30,7 @@ interface Options extends Omit<ConnectionOptions, "url"> {
   readonly enableRules?: boolean;
 }
 
-const noTlsFiles = { ca_trusted_fingerprint: "", client_certificate_file: "", client_key_file: "" };
+const noTlsFiles = { client_certificate_file: "", client_key_file: "" };
 const spaceForm = /^[a-z0-9_-]{1,100}$/; // as Kibana makes them
 
 export function setupKibanaCommand(): Command {

@@ -93,7 +93,10 @@ function delivery(
       ? []
       : [
           ...line("  last failure", `${agoOf(failed.atMs, nowMs)}: ${failed.message} (${failed.code})`),
-          ...line("  next try", failed.retryAtMs > nowMs ? `in ${spanOf(failed.retryAtMs - nowMs)}` : "now"),
+          ...line(
+            "  next try",
+            failed.retryAtMs - nowMs >= 1_000 ? `in ${spanOf(failed.retryAtMs - nowMs)}` : "now",
+          ),
         ]),
     ...line("  waiting", `${plural(documents, "document")}${documents === 0 ? "" : `, ${sizeOf(bytes)}`}`),
     ...line(

@@ -13,10 +13,7 @@ import { KinwatchError } from "../errors.ts";
 import { readTrustedFile, type TrustedUse } from "../trusted-file.ts";
 
 export type TlsOptions = Pick<tls.ConnectionOptions, "ca" | "cert" | "key">;
-type TlsConfig = Pick<
-  ElasticsearchConfig,
-  "ca_file" | "ca_trusted_fingerprint" | "client_certificate_file" | "client_key_file"
->;
+type TlsConfig = Pick<ElasticsearchConfig, "ca_file" | "client_certificate_file" | "client_key_file">;
 
 const bytesMax = 1_048_576; // the bundle of a distribution is some 220 KB
 const connectMs = 10_000;
@@ -30,10 +27,9 @@ const certificate: TrustedUse = {
 
 /** @throws KW_ELASTICSEARCH_TLS_FILE */
 export function readTlsFiles(config: TlsConfig): TlsOptions {
-  const { ca_file, ca_trusted_fingerprint, client_certificate_file, client_key_file } = config;
-  const ofHost = ca_trusted_fingerprint === "" ? { ca: authoritiesOfHost() } : {};
+  const { ca_file, client_certificate_file, client_key_file } = config;
   return {
-    ...(ca_file === "" ? ofHost : { ca: readPem(ca_file, certificate, "CERTIFICATE") }),
+    ...(ca_file === "" ? {} : { ca: readPem(ca_file, certificate, "CERTIFICATE") }),
     ...(client_certificate_file === ""
       ? {}
       : { cert: readPem(client_certificate_file, certificate, "CERTIFICATE") }),
@@ -41,6 +37,11 @@ export function readTlsFiles(config: TlsConfig): TlsOptions {
       ? {}
       : { key: readPem(client_key_file, { ...certificate, isSecret: true }, "PRIVATE KEY") }),
   };
+}
+
+/** A company's own authority is where an administrator put it for all programs: update-ca-trust(8). */
+export function authoritiesOfHost(): string[] {
+  return [...new Set([...tls.getCACertificates("bundled"), ...tls.getCACertificates("system")])];
 }
 
 /**
@@ -63,11 +64,6 @@ export async function authorityOf(url: URL, fingerprint: string, proxy: string):
     );
   }
   return new X509Certificate(found.raw).toString();
-}
-
-/** A company's own authority is where an administrator put it for all programs: update-ca-trust(8). */
-function authoritiesOfHost(): string[] {
-  return [...new Set([...tls.getCACertificates("bundled"), ...tls.getCACertificates("system")])];
 }
 
 async function chainOf(url: URL, proxy: string): Promise<readonly DetailedPeerCertificate[]> {
