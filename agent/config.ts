@@ -64,7 +64,7 @@ function isServerUrl(text: string): boolean {
 }
 
 /** Only this host itself listens there: RFC 6761, section 6.3, and RFC 1122, section 3.2.1.3. */
-function isLoopback(url: string): boolean {
+export function isLoopback(url: string): boolean {
   const name = URL.parse(url)?.hostname ?? "";
   return name === "localhost" || name === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(name);
 }

@@ -1,6 +1,6 @@
 /** Which server a setup asks, and as whom: of the configuration, with options over it. Its credentials are the administrator's own. */
 import type { Command } from "commander";
-import type { Config, ElasticsearchConfig } from "../config.ts";
+import { type Config, type ElasticsearchConfig, isLoopback } from "../config.ts";
 import { KinwatchError } from "../errors.ts";
 import { printable } from "../printable.ts";
 import { readSecretLine, unusable } from "./secret-file.ts";
@@ -53,17 +53,12 @@ export function checkUrl(
       `No address of ${server}: ${printable(text, 200)}`,
       `Write it as ${server === "Kibana" ? "https://kibana.example:5601" : "https://es.example:9200"}`,
     );
-  if (url.protocol === "http:" && !isLoopback(url) && !allowPlainHttp)
+  if (url.protocol === "http:" && !isLoopback(text) && !allowPlainHttp)
     throw new KinwatchError(
       "KW_SETUP_PLAIN_HTTP",
       `Refusing ${printable(text, 200)}: credentials would cross the network for all to read`,
       "Use https://, or give --allow-plain-http",
     );
-}
-
-/** Only this host itself listens there: RFC 6761, section 6.3, and RFC 1122, section 3.2.1.3. */
-function isLoopback({ hostname }: URL): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
 /**
