@@ -29,7 +29,7 @@ const path = z
   .refine((text) => Buffer.byteLength(text) < 4096 && !text.includes("\0"));
 const pathExpects = "a path (a relative one starts at the folder of the configuration file)";
 
-const optionalPath = z.union([z.literal(""), path]).default("");
+const optionalPath = () => z.union([z.literal(""), path]).default(""); // each key's own: its facts are kept by its schema
 const fileExpects = `${pathExpects}, or "" for none`;
 
 const urlsMax = 16; // nodes of one cluster that take bulk requests
@@ -112,7 +112,7 @@ const elasticsearch = z
         "The file of the API key, encoded or as id:key, which only its owner may read. The systemd credential api_key goes before it.",
       reason: "it is beside the configuration of an installed kinwatch",
     }),
-    ca_file: key(optionalPath, {
+    ca_file: key(optionalPath(), {
       expects: fileExpects,
       unit: undefined,
       purpose:
@@ -132,13 +132,13 @@ const elasticsearch = z
           "Elasticsearch prints one when it first starts; other servers have a ca_file or a public authority",
       },
     ),
-    client_certificate_file: key(optionalPath, {
+    client_certificate_file: key(optionalPath(), {
       expects: fileExpects,
       unit: undefined,
       purpose: "The certificate (PEM) to show to a server or proxy that asks for one.",
       reason: "the API key says who we are",
     }),
-    client_key_file: key(optionalPath, {
+    client_key_file: key(optionalPath(), {
       expects: `${fileExpects}; with client_certificate_file or not at all`,
       unit: undefined,
       purpose: "The key of that certificate (PEM, without a pass phrase), which only its owner may read.",
@@ -183,9 +183,9 @@ const elasticsearch = z
       .prefault({}),
   })
   .superRefine(({ urls, allow_plain_http, client_certificate_file, client_key_file }, context) => {
-    const isPlain = (url: string): boolean => url.startsWith("http:") && !isLoopback(url);
-    if (!allow_plain_http && urls.some(isPlain))
-      context.addIssue({ code: "custom", path: ["urls"], message: "plain http" });
+    const plain = urls.findIndex((url) => url.startsWith("http:") && !isLoopback(url));
+    if (!allow_plain_http && plain >= 0)
+      context.addIssue({ code: "custom", path: ["urls", plain], message: "plain http" });
     if ((client_certificate_file === "") !== (client_key_file === ""))
       context.addIssue({ code: "custom", path: ["client_key_file"], message: "one without the other" });
   });

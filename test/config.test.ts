@@ -159,8 +159,8 @@ const refused: { why: string; toml: string | Buffer; at: string; want: RegExp }[
   {
     why: "plain http to another host, which would tell it the key",
     toml: '[output.elasticsearch]\nurls = ["https://a:9200", "http://127.0.0.1.example.org:9200"]',
-    at: "2:1",
-    want: /output\.elasticsearch\.urls: expected .* with allow_plain_http, came an array of 2/,
+    at: "2:26",
+    want: /output\.elasticsearch\.urls\.1: expected .* with allow_plain_http, came "http:\/\/127\.0\.0\.1\.example\.org:9200"/,
   },
   {
     why: "a password in an address, without telling it",

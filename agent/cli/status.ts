@@ -74,15 +74,15 @@ function pretty({ running, pid, state, elasticsearch }: Status, nowMs: number): 
   const lines = [
     ...line("kinwatch", running ? `runs as process ${pid}` : "does not run"),
     ...line("state", state),
-    ...(elasticsearch.enabled ? delivery(elasticsearch, nowMs) : line("elasticsearch", "is not enabled")),
+    ...(elasticsearch.enabled
+      ? delivery(elasticsearch, running, nowMs)
+      : line("elasticsearch", "is not enabled")),
   ];
   return `${lines.join("\n")}\n`;
 }
 
-function delivery(
-  { urls, succeededMs, failed, waiting, refused }: Status["elasticsearch"],
-  nowMs: number,
-): string[] {
+function delivery(told: Status["elasticsearch"], isRunning: boolean, nowMs: number): string[] {
+  const { urls, succeededMs, failed, waiting, refused } = told;
   const { documents, bytes } = waiting;
   const success =
     succeededMs === undefined ? "never" : `${agoOf(succeededMs, nowMs)}, at ${timeOf(succeededMs)}`;
@@ -93,10 +93,7 @@ function delivery(
       ? []
       : [
           ...line("  last failure", `${agoOf(failed.atMs, nowMs)}: ${failed.message} (${failed.code})`),
-          ...line(
-            "  next try",
-            failed.retryAtMs - nowMs >= 1_000 ? `in ${spanOf(failed.retryAtMs - nowMs)}` : "now",
-          ),
+          ...(isRunning ? line("  next try", tryWords(failed.retryAtMs - nowMs)) : []),
         ]),
     ...line("  waiting", `${plural(documents, "document")}${documents === 0 ? "" : `, ${sizeOf(bytes)}`}`),
     ...line(
@@ -104,6 +101,10 @@ function delivery(
       refused.documents === 0 ? "none" : `${plural(refused.documents, "document")}: ${kinwatch} outbox list`,
     ),
   ];
+}
+
+function tryWords(ms: number): string {
+  return ms < 1_000 ? "now" : `in ${spanOf(ms)}`;
 }
 
 function line(name: string, text: string): string[] {

@@ -182,7 +182,7 @@ function ownerLines({ kinwatch: { ancestry, outcome } }: AlertDocument, options:
   if (outcome === "pending" && program.result === "unknown") return []; // it comes with the outcome
   const text = [
     ...(script === undefined ? [] : [`script: ${ownerWords(script)}`]),
-    `${script === undefined ? "" : "interpreter: "}${ownerWords(program)}`,
+    `${script === undefined ? "parent: " : "interpreter: "}${ownerWords(program)}`,
   ].join("; ");
   const isForeign = [script, program].some((owner) => owner?.result === "none");
   return field("owned by", text, options, isForeign ? "yellow" : plain);
