@@ -13,7 +13,7 @@ import type { Exception } from "../agent/rules/exception.ts";
 import { RuleEngine } from "../agent/rules/rule-engine.ts";
 import type { Container, Observation, Source } from "../agent/sources/source.ts";
 import { Store } from "../agent/store/store.ts";
-import { execution } from "./events/kernel-writer.ts";
+import { execution, head } from "./events/kernel-writer.ts";
 import { fileRule } from "./helpers/alerts.ts";
 import { exceptionOf } from "./helpers/exceptions.ts";
 
@@ -21,15 +21,23 @@ const startMs = Date.UTC(2026, 10, 24, 12);
 const script = "/opt/deploy/update.sh";
 
 /** What audit writes when a script runs rpm. */
-function installation(timeMs = startMs + 1_000, pid = 4_000): Buffer {
+function installation(timeMs = startMs + 1_000, pid = 4_000, by = script): Buffer {
   const bash = { pid, ppid: 1, timeMs, serial: pid, executable: "/usr/bin/bash" };
   const rpm = { pid: pid + 1, ppid: pid, timeMs, serial: pid + 1, executable: "/usr/bin/rpm" };
-  const files = [script, "/usr/bin/bash", "/lib64/ld-linux-x86-64.so.2"];
+  const files = [by, "/usr/bin/bash", "/lib64/ld-linux-x86-64.so.2"];
   const lines = [
-    ...execution({ ...bash, args: ["/bin/bash", script], files }),
+    ...execution({ ...bash, args: ["/bin/bash", by], files }),
     ...execution({ ...rpm, args: ["rpm", "-i", "kw.rpm"] }),
   ];
   return Buffer.from(`${lines.join("\n")}\n`);
+}
+
+/** What rpm tells audit of a package that it installed. */
+function update(timeMs: number, pid: number): Buffer {
+  const written = { timeMs, serial: pid + 100, pid, ppid: pid - 1, executable: "/usr/bin/rpm", args: [] };
+  const said = `op=install sw="kw-1-1.noarch" sw_type=rpm key_enforce=0 gpg_res=0 root_dir="/" comm="rpm" exe="/usr/bin/rpm"`;
+  const record = `${head("SOFTWARE_UPDATE", written)}pid=${pid} uid=0 auid=0 ses=1 msg='${said} hostname=? addr=? terminal=? res=success'`;
+  return Buffer.from(`${record}\n`);
 }
 
 function ownedBy(name: string): Owner {
@@ -251,6 +259,29 @@ test("watch(): an exception by package does not hold while nobody knows, and the
   assert.deepEqual(new Set(rulesOf(flow.raised)), new Set([newParent, fileRule.id]));
   const [alert] = flow.raised;
   assert.match(alert?.kinwatch.ancestry[0]?.package_owner?.reason ?? "", /has not answered yet/);
+});
+
+test("watch(): an outcome that was read behind one that waits is told when the first catching up is over", async () => {
+  await using flow = new Flow(exceptionOf('script = "/opt/held.sh"\npackage_owner = "kw-deploy"', "held"));
+  await flow.give(
+    Buffer.concat([
+      installation(startMs + 1_000, 4_000),
+      installation(startMs + 1_100, 4_010, "/opt/held.sh"),
+      update(startMs + 2_000, 4_001),
+      update(startMs + 2_500, 4_011),
+    ]),
+  );
+  await flow.idle(startMs + 60_000);
+  flow.isLate();
+  await flow.idle(startMs + 61_000);
+  await flow.idle(startMs + 62_000);
+  assert.deepEqual(
+    flow.completed.map(({ process, kinwatch }) => [process.pid, kinwatch.outcome]),
+    [
+      [4_001, "installed"],
+      [4_011, "installed"],
+    ],
+  );
 });
 
 test("watch(): who is excepted by another exception is not asked about", async () => {

@@ -58,7 +58,11 @@ export class Dispatch {
   #complete(id: string, updates: Installation["updates"], told: Told = (document) => document): void {
     const open = this.#shipments.open(id);
     if (open === undefined) return; // another kinwatch's log, or it was let go of
-    const document = told(JSON.parse(open) as ExecutionDocument);
-    this.#shipments.complete(id, JSON.stringify(withOutcomePart(document, updates)));
+    // One that the disk has damaged is set aside when its turn comes.
+    const document = open === "" ? undefined : told(JSON.parse(open) as ExecutionDocument);
+    this.#shipments.complete(
+      id,
+      document === undefined ? "" : JSON.stringify(withOutcomePart(document, updates)),
+    );
   }
 }

@@ -112,9 +112,7 @@ async function run(options: SettingsOptions): Promise<void> {
   const shipping = config.output.elasticsearch.enabled
     ? shippingOf(store, counters, options, log)
     : undefined;
-  await using prevalence = config.output.elasticsearch.prevalence.enabled
-    ? prevalenceOf(options, log)
-    : undefined;
+  using prevalence = config.output.elasticsearch.prevalence.enabled ? prevalenceOf(options, log) : undefined;
   const users = new UserNames();
   const rules = new LiveRules(config, source.name, log);
   reload = () => rules.reload(true);

@@ -18,7 +18,7 @@ interface Place {
   restMs: number;
 }
 
-export class ElasticsearchConnection implements AsyncDisposable {
+export class ElasticsearchConnection implements Disposable {
   readonly #places: readonly Place[];
   readonly #headers: Readonly<Record<string, string>>;
   readonly #nowMs: () => number;
@@ -75,8 +75,8 @@ export class ElasticsearchConnection implements AsyncDisposable {
     throw failure;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#places.map(({ node }) => node.close()));
+  [Symbol.dispose](): void {
+    for (const { node } of this.#places) node.close();
   }
 
   #inTurn(): Place[] {

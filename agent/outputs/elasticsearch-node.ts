@@ -40,7 +40,7 @@ export class ElasticsearchNode {
     const { timeoutMs } = this.#options;
     try {
       this.#dispatcher ??= openDispatcher(this.url, this.#options);
-      const dispatcher = await this.#dispatcher;
+      const dispatcher = await untilAborted(this.#dispatcher, signal);
       const answer = await dispatcher.request({
         origin: this.url.origin,
         path: `${this.url.pathname.replace(/\/$/, "")}${path}`,
@@ -53,16 +53,26 @@ export class ElasticsearchNode {
       });
       return { status: answer.statusCode, headers: answer.headers, body: await whole(answer.body, this.url) };
     } catch (error) {
-      await this.close(); // a certificate may have been renewed, an address may be another's by now
+      if (!signal?.aborted) this.close(); // a certificate may have been renewed, an address may be another's by now
       throw errorOf(this.url, error);
     }
   }
 
-  async close(): Promise<void> {
-    const dispatcher = await this.#dispatcher?.catch(() => undefined);
+  /** Waits for nobody: who looks for an authority in a chain may take his time. */
+  close(): void {
+    const opened = this.#dispatcher;
     this.#dispatcher = undefined;
-    await dispatcher?.destroy();
+    opened?.then((dispatcher) => dispatcher.destroy()).catch(() => {}); // it never came to be
   }
+}
+
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  if (signal.aborted) abort();
+  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener("abort", abort));
 }
 
 async function whole(body: AsyncIterable<Buffer>, url: URL): Promise<Buffer> {
@@ -86,6 +96,14 @@ function errorOf(url: URL, error: unknown): KinwatchError {
   if (error instanceof KinwatchError) return error;
   const code = systemCode(error);
   const reason = printable(error instanceof Error && error.message !== "" ? error.message : code, 300);
+  if (code.startsWith("ERR_OSSL_")) {
+    return new KinwatchError(
+      "KW_ELASTICSEARCH_TLS_FILE",
+      `A certificate or key of output.elasticsearch cannot be read: ${reason}`,
+      "See with openssl x509 or openssl pkey which it is, and put it right",
+      { cause: error },
+    );
+  }
   if (untrusted.test(code)) {
     return new KinwatchError(
       "KW_ELASTICSEARCH_UNTRUSTED",

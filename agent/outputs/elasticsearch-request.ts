@@ -36,6 +36,6 @@ export function openServer(config: ElasticsearchConfig, authorization: string | 
       const answer = await connection.ask({ method, path, ...sent });
       return { status: answer.status, body: jsonOf(answer) ?? answer.body.toString("utf8") };
     },
-    [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => connection[Symbol.dispose](),
   };
 }

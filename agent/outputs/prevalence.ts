@@ -67,9 +67,10 @@ export class Prevalence {
   async #find(question: PrevalenceQuestion, asked: Asked): Promise<void> {
     const { connect, days, namespace, hostId, report } = this.#options;
     this.#open += 1;
+    let connection: ElasticsearchConnection | undefined;
     try {
-      this.#connection ??= connect();
-      const answer = await this.#connection.ask(
+      connection = this.#connection ??= connect();
+      const answer = await connection.ask(
         {
           method: "POST",
           path: `/logs-kinwatch.events-${namespace}/_search?ignore_unavailable=true&filter_path=aggregations`,
@@ -84,16 +85,15 @@ export class Prevalence {
       asked.answer = { ...counts, days, status: "known" };
     } catch (error) {
       asked.answer = { days, status: "failed" };
-      await this.#connection?.[Symbol.asyncDispose]();
-      this.#connection = undefined;
+      if (connection === this.#connection) this.#connection = undefined; // others may be asking by it still
       report(error);
     } finally {
       this.#open -= 1;
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#connection?.[Symbol.asyncDispose]();
+  [Symbol.dispose](): void {
+    this.#connection?.[Symbol.dispose]();
   }
 
   #nowMs(): number {

@@ -92,10 +92,16 @@ async function tunnelTo(proxy: string, path: string): Promise<Socket> {
   );
   const client = new Client(origin, { connect: { timeout: connectMs } });
   const headers = username === "" ? {} : { "proxy-authorization": `Basic ${user}` };
-  const { socket, statusCode } = await client.connect({ path, headers });
-  if (statusCode === 200) return socket as Socket;
-  socket.destroy();
-  throw new Error(`the proxy answered ${statusCode}`);
+  try {
+    const signal = AbortSignal.timeout(connectMs);
+    const { socket, statusCode } = await client.connect({ path, headers, signal });
+    if (statusCode === 200) return socket as Socket;
+    socket.destroy();
+    throw new Error(`the proxy answered ${statusCode}`);
+  } catch (error) {
+    await client.destroy();
+    throw error;
+  }
 }
 
 function secured(socket: TLSSocket): Promise<void> {

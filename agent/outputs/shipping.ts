@@ -102,7 +102,7 @@ export class Shipping {
     if (!this.#over.signal.aborted && this.#nowMs() >= this.#retryAtMs) await this.#ship();
     clearTimeout(timer);
     this.#over.abort();
-    await this.#disconnect();
+    this.#disconnect();
   }
 
   #isTime(nowMs: number): boolean {
@@ -125,17 +125,30 @@ export class Shipping {
   /** Two batches are on their way at a time: the server indexes one with one thread, while the other is read and compressed. */
   async #ship(): Promise<void> {
     this.#isBusy = true;
-    const sending: Promise<void>[] = [];
+    const sending: Promise<KinwatchError | undefined>[] = [];
     try {
       let last: Shipment | undefined; // of those that were begun
+      let left: KinwatchError | undefined; // why some wait for another time
+      const settled = async (): Promise<void> => {
+        for (const one of await Promise.all(sending)) left ??= one;
+      };
       for (let lane = 0; !this.#over.signal.aborted; lane = (lane + 1) % this.#lanes.length) {
-        await sending[lane];
-        const batch = this.#options.store.shipments.next(this.#documentsMax, BATCH_BYTES, last);
-        if (batch.length === 0 && last === undefined) break;
-        if (batch.length === 0)
-          await Promise.all(sending); // then what came meanwhile, or was too long
-        else sending[lane] = awaited(this.#send(batch, bulkBody(batch, this.#lanes[lane])));
-        last = batch.at(-1);
+        const before = await sending[lane];
+        left ??= before;
+        if (last !== undefined && left === undefined && this.#isOvertaken(last)) {
+          await settled();
+          last = left === undefined ? undefined : last;
+        }
+        const read = this.#options.store.shipments.next(this.#documentsMax, BATCH_BYTES, last);
+        if (read.length === 0 && last === undefined) break;
+        last = read.at(-1);
+        if (read.length === 0) {
+          await settled(); // then what came meanwhile, or was too long
+          if (left !== undefined) throw left;
+          continue;
+        }
+        const batch = this.#whole(read);
+        if (batch.length > 0) sending[lane] = awaited(this.#send(batch, bulkBody(batch, this.#lanes[lane])));
       }
       this.#options.store.shrink();
     } catch (error) {
@@ -146,21 +159,46 @@ export class Shipping {
     }
   }
 
-  /** @throws why not all are taken now */
-  async #send(batch: readonly Shipment[], body: Buffer): Promise<void> {
+  /** Alerts that came while others are sent do not wait for all of those. */
+  #isOvertaken({ rank }: Shipment): boolean {
+    return rank > 0 && this.#options.store.shipments.isWaiting("alerts");
+  }
+
+  /** Without such as the disk has damaged: a person is told of them, the server is not. */
+  #whole(read: readonly Shipment[]): Shipment[] {
+    const whole = read.filter(({ document }) => document.length > 0);
+    const damaged = read.filter(({ document }) => document.length === 0);
+    const refused = damaged.map(({ sequence }) => ({
+      sequence,
+      reason: "it was damaged while it waited here",
+    }));
+    if (refused.length > 0) this.#settle({ taken: [], failureStored: 0, refused, kept: [] });
+    return whole;
+  }
+
+  /**
+   * @returns why some wait for another time, which is no reason for the others to wait
+   * @throws why all do
+   */
+  async #send(batch: readonly Shipment[], body: Buffer): Promise<KinwatchError | undefined> {
     const answer = await this.#ask(await compress(body, { level: 1 }));
     this.#sentAtMs = this.#nowMs();
     if (answer.status === 413) {
       this.#shrink(batch, answer);
-      return;
+      return undefined;
     }
     const result = answer.status === 200 ? readBulkAnswer(batch, jsonOf(answer)) : undefined;
     if (result === undefined) throw notElasticsearch(answer);
     this.#settle(result);
     const [kept] = result.kept;
-    if (kept !== undefined) throw errorOf(kept, `${result.kept.length} of ${batch.length}: ${kept.cause}`);
+    if (kept !== undefined) {
+      const error = errorOf(kept, `${result.kept.length} of ${batch.length}: ${kept.cause}`);
+      if (error instanceof BusyError) throw error;
+      return error;
+    }
     this.#documentsMax = Math.min(this.#documentsMax + BATCH_STEP, BATCH_DOCUMENTS);
     this.#backoff.succeed();
+    return undefined;
   }
 
   async #ask(body: Buffer): Promise<Answer> {
@@ -200,6 +238,7 @@ export class Shipping {
     counters.shipments_failure_stored += failureStored;
     counters.shipments_refused += refused.length;
     if (refused[0] !== undefined) report(refusal(refused.length, refused[0].reason));
+    if (failureStored > 0) report(failureStore(failureStored));
   }
 
   async #rest(error: unknown): Promise<void> {
@@ -210,7 +249,7 @@ export class Shipping {
     const wantedMs = error instanceof BusyError ? error.retryAfterMs : 0;
     const restMs = this.#backoff.fail({ isSlow, wantedMs });
     this.#retryAtMs = this.#nowMs() + restMs;
-    if (isSlow) await this.#disconnect(); // what the files say by the next try counts
+    if (!(error instanceof BusyError)) this.#disconnect(); // what the files and the configuration say by the next try counts
     const [atMs, message] = [Date.now(), error instanceof Error ? error.message : String(error)];
     this.#state = { ...this.#state, failed: { code, message, atMs, retryAtMs: atMs + restMs } };
     report(error);
@@ -221,15 +260,14 @@ export class Shipping {
     }
   }
 
-  async #disconnect(): Promise<void> {
-    const connection = this.#connection;
+  #disconnect(): void {
+    this.#connection?.[Symbol.dispose]();
     this.#connection = undefined;
-    await connection?.[Symbol.asyncDispose]();
   }
 }
 
 /** Whose failure is told when it is waited for, which may be later than it fails. */
-function awaited(promise: Promise<void>): Promise<void> {
+function awaited<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;
 }
@@ -244,6 +282,14 @@ function refusal(documents: number, reason: string): KinwatchError {
     "KW_ELASTICSEARCH_DOCUMENT_REFUSED",
     `Elasticsearch will not take ${documents === 1 ? "a document" : `${documents} documents`}: ${reason}`,
     "They are set aside: kinwatch outbox list shows them, and outbox retry sends them again",
+  );
+}
+
+function failureStore(documents: number): KinwatchError {
+  return new KinwatchError(
+    "KW_ELASTICSEARCH_FAILURE_STORE",
+    `Elasticsearch put ${documents === 1 ? "a document" : `${documents} documents`} into its failure store`,
+    "They contradict its mapping, and no search finds them: correct it by kinwatch setup elasticsearch",
   );
 }
 

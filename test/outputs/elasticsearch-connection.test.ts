@@ -55,7 +55,7 @@ async function ask(
 async function outcome(config: Partial<ElasticsearchConfig>): Promise<string> {
   const all = { ...defaultConfig.output.elasticsearch, api_key_file: keyFile, timeout: 5_000, ...config };
   try {
-    await using connection = new ElasticsearchConnection(all, readApiKey(keyFile, "api_key", undefined));
+    using connection = new ElasticsearchConnection(all, readApiKey(keyFile, "api_key", undefined));
     const { status } = await connection.ask({ method: "GET", path: "/" });
     return `${status}`;
   } catch (error) {

@@ -50,7 +50,7 @@ test("Prevalence: asks once, and remembers the answer for a while", async () => 
   prevalence.ask(question);
   await answered();
   assert.equal(server.asked.length, 2);
-  await prevalence[Symbol.asyncDispose]();
+  prevalence[Symbol.dispose]();
 });
 
 const failures = [
@@ -76,7 +76,7 @@ for (const { why, answer, code } of failures) {
     prevalence.ask(question);
     await answered();
     assert.equal(server.asked.length, 2);
-    await prevalence[Symbol.asyncDispose]();
+    prevalence[Symbol.dispose]();
   });
 }
 
@@ -85,7 +85,7 @@ test("Prevalence: a fleet without any event has no host", async () => {
   await using _ = server;
   prevalence.ask(question);
   assert.deepEqual(await answered(), { days: 30, status: "known", hosts: 0, fleet_hosts: 0 });
-  await prevalence[Symbol.asyncDispose]();
+  prevalence[Symbol.dispose]();
 });
 
 test("Prevalence: no more than a few questions at a time", async () => {
@@ -102,7 +102,7 @@ test("Prevalence: no more than a few questions at a time", async () => {
     questions.map((__, index) => (index < 4 ? "no answer in time" : "not asked")),
   );
   resolve();
-  await prevalence[Symbol.asyncDispose]();
+  prevalence[Symbol.dispose]();
 });
 
 const rows = [

@@ -1,6 +1,8 @@
 /** The delivery against a server that misbehaves at will: nothing is lost, nothing is told twice, and each mishap has its word. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -325,6 +327,74 @@ test("Shipping: a batch that fails before the one that was begun first costs nei
   assert.equal(world.counters.shipments_delivered, 900);
 });
 
+test("Shipping: an alert that comes while others are sent does not wait for all of those", async () => {
+  await using world = await start();
+  const { server } = world;
+  world.add("events", ...names(5_000));
+  server.misbehaves = () => {
+    if (server.requests.length === 2) world.add("alerts", "late");
+    return false;
+  };
+  await world.ship(2_000);
+  const place = server.requests.findIndex(({ documents }) => documents.some(({ id }) => id === "late"));
+  assert.ok(place <= 5, `in request ${place} of ${server.requests.length}`);
+  assert.equal(server.stored.size, 5_001);
+});
+
+test("Shipping: what one stream cannot take holds up no other", async () => {
+  await using world = await start();
+  const { server } = world;
+  server.refuses = (id) =>
+    id.startsWith("d") ? { status: 404, type: "index_not_found_exception" } : undefined;
+  world.add("health", ...names(1_500));
+  world.add("events", "e1", "e2");
+  await world.ship(2_000);
+  assert.deepEqual(server.ids, ["e1", "e2"]);
+  assert.deepEqual(world.reports, ["KW_ELASTICSEARCH_STREAM_MISSING"]);
+  server.refuses = () => undefined;
+  await world.ship(60_000);
+  assert.equal(server.stored.size, 1_502);
+});
+
+test("Shipping: a wrong address that was corrected counts without a restart", async () => {
+  await using world = await start();
+  const good = world.config;
+  world.config = { urls: ["http://127.0.0.1:1"], timeout: 1_000 };
+  world.add("alerts", "a1");
+  await world.ship();
+  assert.deepEqual(world.reports, ["KW_ELASTICSEARCH_UNREACHABLE"]);
+  world.config = good;
+  await world.ship(60_000);
+  assert.deepEqual(world.server.ids, ["a1"]);
+});
+
+test("Shipping: a document that the disk has damaged is set aside, and costs no other one", async () => {
+  await using world = await start();
+  world.add("alerts", "a1");
+  world.store.shipments.add("alerts", "logs-kinwatch.alerts-default", "damaged", "");
+  world.add("alerts", "a2");
+  await world.ship();
+  assert.deepEqual(world.server.ids, ["a1", "a2"]);
+  assert.deepEqual(
+    [...world.store.shipments.refused()].map(({ id }) => id),
+    ["damaged"],
+  );
+});
+
+test("Shipping.finish(): does not wait for a server that is silent before it has shown who it is", async () => {
+  const silent = createServer(() => {}).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const world = await start();
+  const { port } = silent.address() as AddressInfo;
+  world.config = { urls: [`https://127.0.0.1:${port}`], ca_trusted_fingerprint: "ab".repeat(32) };
+  world.add("alerts", "a1");
+  const begunMs = performance.now();
+  await world.shipping.finish(200);
+  assert.ok(performance.now() - begunMs < 2_000);
+  silent.close();
+  await world[Symbol.asyncDispose]();
+});
+
 test("Shipping: another node is asked where one does not answer, and the one that did is asked first", async () => {
   await using world = await start();
   await using other = await FakeElasticsearch.start();
@@ -390,6 +460,7 @@ test("Shipping: what was put into the failure store is delivered, and counted ap
   world.add("alerts", "a1");
   await world.ship();
   assert.deepEqual([world.counters.shipments_delivered, world.counters.shipments_failure_stored], [1, 1]);
+  assert.deepEqual(world.reports, ["KW_ELASTICSEARCH_FAILURE_STORE"]);
 });
 
 test("Shipping.finish(): sends what waits, and gives up in time", async () => {

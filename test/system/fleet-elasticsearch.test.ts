@@ -303,7 +303,7 @@ test("setup elasticsearch, with a real server", { skip: lacks }, async (t) => {
     ]);
     assert.ok(statuses.every((status) => status === 201));
     const config = { ...defaultConfig.output.elasticsearch, urls: [server.url] };
-    await using prevalence = new Prevalence({
+    using prevalence = new Prevalence({
       connect: () => new ElasticsearchConnection(config, undefined),
       namespace: "fleet",
       days: 365,
