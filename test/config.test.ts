@@ -159,7 +159,7 @@ const refused: { why: string; toml: string | Buffer; at: string; want: RegExp }[
   {
     why: "plain http to another host, which would tell it the key",
     toml: '[output.elasticsearch]\nurls = ["https://a:9200", "http://127.0.0.1.example.org:9200"]',
-    at: "2:26",
+    at: "2:27",
     want: /output\.elasticsearch\.urls\.1: expected .* with allow_plain_http, came "http:\/\/127\.0\.0\.1\.example\.org:9200"/,
   },
   {

@@ -100,7 +100,7 @@ test("alertText(): that nobody knows whose package a parent is, and why", () => 
   assert.doesNotMatch(alertText(raised, options), /owned by/, "it may come with the outcome");
   assert.match(
     outcomeText(withOutcome(raised, []), options),
-    /owned by {2}not known: the process was over before it was asked\n/,
+    /owned by {2}parent: not known: the process was over before it was asked\n/,
   );
 });
 
