@@ -11,7 +11,7 @@ import { Dispatch } from "./alert/dispatch.ts";
 import type { HealthDocument } from "./alert/ecs-health.ts";
 import { HeldSteps } from "./alert/held-steps.ts";
 import { type FleetKnowledge, Judge } from "./alert/judge.ts";
-import { Pulse, type Usage } from "./alert/pulse.ts";
+import type { Pulse } from "./alert/pulse.ts";
 import { Baseline, type Learn } from "./baseline/baseline.ts";
 import { newCounters } from "./counters.ts";
 import { KinwatchError } from "./errors.ts";
@@ -35,14 +35,12 @@ export interface FlowOptions extends Omit<PassOptions, "rules"> {
   readonly renewed: (newcomers: readonly Rule[], taught: boolean) => void;
   readonly store: Store;
   readonly delivery: Delivery;
-  /** To Elasticsearch; undefined: it is not wanted. */
-  readonly shipping: Shipping | undefined;
-  /** What the fleet can be asked; undefined: it is not wanted. */
-  readonly prevalence: FleetKnowledge | undefined;
-  /** The last part of its data streams' names. */
+  /** The way there, and when it is told how kinwatch does. undefined: it is not wanted */
+  readonly elasticsearch?: { readonly shipping: Shipping; readonly pulse: Pulse } | undefined;
+  /** What the fleet can be asked. undefined: it is not wanted */
+  readonly prevalence?: FleetKnowledge | undefined;
+  /** The last part of data streams' names. */
   readonly namespace: string;
-  /** What we cost. */
-  readonly usage: () => Usage;
   readonly learn: Learn;
   /** The moment of the start; undefined: stored logs are read, and all is judged by their own time. */
   readonly startMs: number | undefined;
@@ -70,9 +68,8 @@ const COMMIT_MS = 1_000; // how much reading a kill repeats; what is decided is 
 
 /** Ends when the source ends: stored logs are read, or its stop signal came. What was decided is on disk then. */
 export async function watch(options: FlowOptions): Promise<void> {
-  const { source, store, delivery, shipping, counters, startMs, namespace, owners } = options;
-  const dispatch = shipping && new Dispatch(store.shipments);
-  const pulse = new Pulse({ ...options, source: source.name });
+  const { source, store, delivery, elasticsearch, counters, startMs, namespace, owners } = options;
+  const dispatch = elasticsearch && new Dispatch(store.shipments);
   const pass = new Pass({ ...options, rules: options.rules() });
   const baseline = new Baseline(store);
   const judge = new Judge({
@@ -100,13 +97,13 @@ export async function watch(options: FlowOptions): Promise<void> {
   function commit(steps: readonly Step[], seen: boolean, nowMs: number, isAll = true): void {
     let reached = committed;
     const wallMs = Date.now();
-    const isPulse = dispatch !== undefined && startMs !== undefined && pulse.isDue(wallMs);
+    const pulse = elasticsearch?.pulse.isDue(wallMs) ? elasticsearch.pulse : undefined;
     store.transaction(() => {
       for (const step of steps) judge.judge(step);
       judge.summarise(nowMs);
       baseline.write();
       judge.writeHits();
-      if (isPulse) dispatch?.health(health(wallMs));
+      if (pulse !== undefined) dispatch?.health(health(pulse, wallMs));
       if (!isAll) return;
       if (startMs !== undefined && !seen) baseline.reach(pass.timeMs);
       const position = seen ? undefined : pass.resumePoint();
@@ -116,13 +113,13 @@ export async function watch(options: FlowOptions): Promise<void> {
       reached = position;
     });
     committed = reached;
-    if (isPulse) pulse.told(wallMs);
+    pulse?.told(wallMs);
     baseline.written(true);
     judge.written(true);
     committedAtMs = performance.now();
   }
 
-  function health(nowMs: number): HealthDocument {
+  function health(pulse: Pulse, nowMs: number): HealthDocument {
     const { waiting, refused } = store.shipments.totals();
     const part = {
       rules: pass.rules.rules.length + 1, // the one on new parents is in no file
@@ -256,7 +253,7 @@ export async function watch(options: FlowOptions): Promise<void> {
         options.caughtUp();
       }
       delivery.begin(posted);
-      shipping?.begin(posted);
+      elasticsearch?.shipping.begin(posted);
       if (startMs === undefined) await delivery.finish(); // reading goes at the pace of who reads us
     }
   } catch (error) {
@@ -277,7 +274,7 @@ export async function watch(options: FlowOptions): Promise<void> {
   delivery.begin(true);
   await Promise.all([
     delivery.finish(startMs === undefined ? undefined : FINISH_MS),
-    shipping?.finish(FINISH_MS),
+    elasticsearch?.shipping.finish(FINISH_MS),
   ]);
   if (broken !== undefined) throw broken;
 }

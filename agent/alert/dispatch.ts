@@ -3,7 +3,7 @@
  * never changed. Within the caller's transaction.
  */
 import type { Installation } from "../packages/installation.ts";
-import type { Shipments } from "../store/shipments.ts";
+import type { Shipments, Stream } from "../store/shipments.ts";
 import type { AlertDocument, ExecutionDocument } from "./alert-document.ts";
 import { ecsInstallation, installationEventId } from "./ecs-event.ts";
 import type { DocumentContext } from "./ecs-execution.ts";
@@ -21,17 +21,16 @@ export class Dispatch {
 
   /** An alert whose outcome is known; such as were held back are told of by a summary. */
   alert(alert: AlertDocument): void {
-    if (alert.kinwatch.held !== true) this.#add("alerts", alert, alert.event.id);
+    if (alert.kinwatch.held !== true) this.#add("alerts", alert);
   }
 
   health(document: HealthDocument): void {
-    this.#add("health", document, document.event.id);
+    this.#add("health", document);
   }
 
   /** An installation as it begins: settled() tells what came of it. */
   installation(installation: Installation, context: DocumentContext): void {
-    const document = ecsInstallation(installation, context);
-    this.#add("events", document, document.event.id, true);
+    this.#add("events", ecsInstallation(installation, context), true);
   }
 
   /** @param told the document with what was found out meanwhile */
@@ -45,14 +44,16 @@ export class Dispatch {
     for (const id of this.#shipments.openIds()) if (!ids.has(id)) this.#complete(id, []);
   }
 
-  #add(
-    stream: "alerts" | "health" | "events",
-    document: AlertDocument | ExecutionDocument | HealthDocument,
-    id: string,
-    isOpen = false,
-  ): void {
-    const { type, dataset, namespace } = document.data_stream;
-    this.#shipments.add(stream, `${type}-${dataset}-${namespace}`, id, JSON.stringify(document), isOpen);
+  #add(stream: Stream, document: ExecutionDocument | HealthDocument, isOpen = false): void {
+    const { event, data_stream } = document;
+    const { type, dataset, namespace } = data_stream;
+    this.#shipments.add(
+      stream,
+      `${type}-${dataset}-${namespace}`,
+      event.id,
+      JSON.stringify(document),
+      isOpen,
+    );
   }
 
   #complete(id: string, updates: Installation["updates"], told: Told = (document) => document): void {

@@ -31,7 +31,7 @@ export interface JudgeOptions {
   readonly rules: readonly Rule[];
   readonly outputs: Outputs; // who takes alerts
   readonly dispatch: Dispatch | undefined; // to Elasticsearch
-  readonly prevalence: FleetKnowledge | undefined;
+  readonly prevalence?: FleetKnowledge | undefined;
   readonly namespace: string; // of its data streams
   readonly learn: Learn;
   readonly isLog: boolean; // what is watched tells of what was before, too

@@ -21,7 +21,6 @@ import { activeExceptions } from "./active-exceptions.ts";
 import { activeRules } from "./active-rules.ts";
 import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
-import { processUsage } from "./process-usage.ts";
 import { Progress } from "./progress.ts";
 import { configOption, readSettings } from "./settings.ts";
 import { summary } from "./summary.ts";
@@ -102,10 +101,7 @@ async function replay(files: readonly string[], options: Options): Promise<void>
     source,
     store,
     delivery,
-    shipping: undefined,
-    prevalence: undefined,
     namespace: config.output.elasticsearch.namespace,
-    usage: processUsage,
     counters,
     learn: options.learn,
     startMs: undefined,

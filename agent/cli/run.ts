@@ -6,7 +6,8 @@ import { isatty } from "node:tty";
 import { Command } from "commander";
 import packageFile from "../../package.json" with { type: "json" };
 import type { AgentDocument } from "../alert/alert-document.ts";
-import type { Config } from "../config.ts";
+import { Pulse } from "../alert/pulse.ts";
+import type { Config, ElasticsearchConfig } from "../config.ts";
 import { type Counters, newCounters } from "../counters.ts";
 import { KinwatchError } from "../errors.ts";
 import { readHostFacts } from "../health/host-facts.ts";
@@ -109,8 +110,11 @@ async function run(options: SettingsOptions): Promise<void> {
     report: (name, error) => log.error(`an alert waits for ${name}`, { error }),
     slowMs: SLOW_MS,
   });
-  const shipping = config.output.elasticsearch.enabled
-    ? shippingOf(store, counters, options, log)
+  const elasticsearch = config.output.elasticsearch.enabled
+    ? {
+        shipping: shippingOf(store, counters, options, log),
+        pulse: new Pulse({ source: source.name, counters, usage: processUsage }),
+      }
     : undefined;
   using prevalence = config.output.elasticsearch.prevalence.enabled ? prevalenceOf(options, log) : undefined;
   const users = new UserNames();
@@ -129,10 +133,9 @@ async function run(options: SettingsOptions): Promise<void> {
     source,
     store,
     delivery,
-    shipping,
+    elasticsearch,
     prevalence,
     namespace: config.output.elasticsearch.namespace,
-    usage: processUsage,
     counters,
     learn: config.learn.from,
     startMs,
@@ -219,14 +222,19 @@ function outputsOf({ output }: Config, log: Logger): Output[] {
 }
 
 /** The configuration is read again with each connection that is made: what was corrected in it counts without a restart. */
+function connect(
+  options: SettingsOptions,
+  keyOf: (config: ElasticsearchConfig) => string,
+): ElasticsearchConnection {
+  const { elasticsearch } = readSettings(options).output;
+  return new ElasticsearchConnection(elasticsearch, keyOf(elasticsearch));
+}
+
 function shippingOf(store: Store, counters: Counters, options: SettingsOptions, log: Logger): Shipping {
   return new Shipping({
     store,
     counters,
-    connect: () => {
-      const { elasticsearch } = readSettings(options).output;
-      return new ElasticsearchConnection(elasticsearch, readApiKey(elasticsearch.api_key_file, "api_key"));
-    },
+    connect: () => connect(options, ({ api_key_file: file }) => readApiKey(file, "api_key")),
     report: (error) => log.error("to Elasticsearch", { error }),
   });
 }
@@ -237,11 +245,8 @@ function prevalenceOf(options: SettingsOptions, log: Logger): Prevalence {
     namespace,
     days: prevalence.days,
     hostId: () => readHostFacts()?.id,
-    connect: () => {
-      const { elasticsearch } = readSettings(options).output;
-      const key = readApiKey(elasticsearch.prevalence.api_key_file, "prevalence_api_key");
-      return new ElasticsearchConnection(elasticsearch, key);
-    },
+    connect: () =>
+      connect(options, (config) => readApiKey(config.prevalence.api_key_file, "prevalence_api_key")),
     report: (error) => log.warn("the fleet cannot be asked", { error }),
   });
 }

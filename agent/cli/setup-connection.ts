@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { type Config, type ElasticsearchConfig, isLoopback } from "../config.ts";
 import { KinwatchError } from "../errors.ts";
+import { apiKeyHeader } from "../outputs/elasticsearch-key.ts";
 import { printable } from "../printable.ts";
 import { readSecretLine, unusable } from "./secret-file.ts";
 
@@ -77,10 +78,9 @@ export function authorizationOf({
     return `Basic ${Buffer.from(pair).toString("base64")}`;
   }
   if (adminKeyFile === undefined) return undefined;
-  const line = readSecretLine(adminKeyFile);
-  const pair = line.includes(":") ? line : Buffer.from(line, "base64").toString("latin1");
-  if (!/^[!-9;-~]+:[!-~]+$/.test(pair)) throw unusable(adminKeyFile, "neither id:key nor its encoded form");
-  return `ApiKey ${Buffer.from(pair).toString("base64")}`;
+  const header = apiKeyHeader(readSecretLine(adminKeyFile));
+  if (header === undefined) throw unusable(adminKeyFile, "neither id:key nor its encoded form");
+  return header;
 }
 
 function invalid(what: string, remedy: string): KinwatchError {

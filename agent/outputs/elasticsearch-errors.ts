@@ -1,6 +1,7 @@
 /** What a server's answer means where it does not take what it was sent, and what to do. */
 import { KinwatchError } from "../errors.ts";
 import { printable } from "../printable.ts";
+import { jsonOf } from "./answer-body.ts";
 import { retryAfterMs } from "./backoff.ts";
 import type { Answer } from "./elasticsearch-node.ts";
 
@@ -54,7 +55,7 @@ export function notElasticsearch(answer: Answer): KinwatchError {
 
 /** The status, and what an error of the server says of itself, in a line; of something else its beginning. */
 export function causeIn(answer: Answer): string {
-  const json = jsonOf(answer);
+  const json = jsonOf(answer.body);
   const said = json === undefined ? answer.body.toString("utf8").slice(0, causeMax) : causeOf(json);
   return printable(`HTTP ${answer.status} ${said}`.trim(), causeMax);
 }
@@ -64,13 +65,4 @@ export function causeOf(body: unknown): string {
   if (typeof error === "string") return error;
   const { type, reason } = (error ?? {}) as { type?: unknown; reason?: unknown };
   return [type, reason].filter((part) => typeof part === "string").join(": ");
-}
-
-/** undefined: it is no JSON */
-export function jsonOf({ body }: Answer): unknown {
-  try {
-    return JSON.parse(body.toString("utf8"));
-  } catch {
-    return undefined;
-  }
 }

@@ -31,16 +31,20 @@ export function readApiKey(
   const isCredential = credential !== undefined && !isMissing(credential);
   const path = isCredential ? credential : file;
   const bytes = readTrustedFile(path, bytesMax, isCredential ? { ...secret, isSecret: false } : secret);
-  const text = bytes.toString("utf8").trim();
-  const encoded = text.includes(":") ? Buffer.from(text).toString("base64") : text;
-  if (!isKey(encoded)) throw invalid(path);
-  return `ApiKey ${encoded}`;
+  const header = apiKeyHeader(bytes.toString("utf8").trim());
+  if (header === undefined) throw invalid(path);
+  return header;
 }
 
-/** id and key, neither with blanks. elastic.co/docs/api/doc/elasticsearch/operation/operation-security-create-api-key */
-function isKey(encoded: string): boolean {
-  const isBase64 = /^[\w+/-]+={0,2}$/.test(encoded);
-  return isBase64 && /^[!-9;-~]+:[!-9;-~]+$/.test(Buffer.from(encoded, "base64").toString("latin1"));
+/**
+ * id and key, neither with blanks. elastic.co/docs/api/doc/elasticsearch/operation/operation-security-create-api-key
+ * @param text both with a colon between, or encoded
+ * @returns undefined: it is neither
+ */
+export function apiKeyHeader(text: string): string | undefined {
+  const isEncoded = /^[\w+/-]+={0,2}$/.test(text);
+  const pair = isEncoded ? Buffer.from(text, "base64").toString("latin1") : text;
+  return /^[!-9;-~]+:[!-9;-~]+$/.test(pair) ? `ApiKey ${Buffer.from(pair).toString("base64")}` : undefined;
 }
 
 function invalid(path: string): KinwatchError {

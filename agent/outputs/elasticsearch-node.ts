@@ -2,6 +2,7 @@
 import type { Dispatcher } from "undici";
 import { KinwatchError, systemCode } from "../errors.ts";
 import { printable } from "../printable.ts";
+import { readAnswer } from "./answer-body.ts";
 import { openDispatcher, type Trust } from "./server-dispatcher.ts";
 
 export interface Question {
@@ -76,20 +77,13 @@ function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): 
 }
 
 async function whole(body: AsyncIterable<Buffer>, url: URL): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  let length = 0;
-  for await (const part of body) {
-    length += part.length;
-    if (length > answerMax) {
-      throw new KinwatchError(
-        "KW_ELASTICSEARCH_ANSWER_INVALID",
-        `The answer of ${url.origin} is longer than ${answerMax} bytes`,
-        "See whether Elasticsearch answers there",
-      );
-    }
-    parts.push(part);
-  }
-  return Buffer.concat(parts);
+  const read = await readAnswer(body, answerMax);
+  if (read !== undefined) return read;
+  throw new KinwatchError(
+    "KW_ELASTICSEARCH_ANSWER_INVALID",
+    `The answer of ${url.origin} is longer than ${answerMax} bytes`,
+    "See whether Elasticsearch answers there",
+  );
 }
 
 function errorOf(url: URL, error: unknown): KinwatchError {

@@ -1,7 +1,7 @@
 /** A few requests to Elasticsearch, and their answers: for commands, which ask and end. */
 import type { ElasticsearchConfig } from "../config.ts";
+import { jsonOf } from "./answer-body.ts";
 import { ElasticsearchConnection } from "./elasticsearch-connection.ts";
-import { jsonOf } from "./elasticsearch-errors.ts";
 
 export interface ServerRequest {
   readonly method: "GET" | "POST" | "PUT";
@@ -34,7 +34,7 @@ export function openServer(config: ElasticsearchConfig, authorization: string | 
           ? {}
           : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
       const answer = await connection.ask({ method, path, ...sent });
-      return { status: answer.status, body: jsonOf(answer) ?? answer.body.toString("utf8") };
+      return { status: answer.status, body: jsonOf(answer.body) ?? answer.body.toString("utf8") };
     },
     [Symbol.asyncDispose]: async () => connection[Symbol.dispose](),
   };

@@ -2,6 +2,7 @@
 import { FormData } from "undici";
 import { KinwatchError, systemCode } from "../errors.ts";
 import { printable } from "../printable.ts";
+import { jsonOf, readAnswer } from "./answer-body.ts";
 import { openDispatcher } from "./server-dispatcher.ts";
 import type { TlsOptions } from "./server-trust.ts";
 
@@ -59,11 +60,12 @@ export function openKibana({ url, space, tls, authorization, timeMsMax }: Kibana
       bodyTimeout: timeMs,
       signal: AbortSignal.timeout(2 * timeMs), // in all, however slowly it drips
     });
+    const text = without(secrets, await textOf(answer.body));
     const { location } = answer.headers;
     const onward = Array.isArray(location) ? location[0] : location;
     return {
       status: answer.statusCode,
-      body: jsonOf(without(secrets, await textOf(answer.body))),
+      body: jsonOf(text) ?? text,
       location: onward === undefined ? undefined : without(secrets, onward),
     };
   }
@@ -85,22 +87,9 @@ export function openKibana({ url, space, tls, authorization, timeMsMax }: Kibana
 }
 
 async function textOf(body: AsyncIterable<Buffer>): Promise<string> {
-  const parts: Buffer[] = [];
-  let length = 0;
-  for await (const part of body) {
-    length += part.length;
-    if (length > ANSWER_MAX) throw new Error(`more than ${ANSWER_MAX} bytes came`);
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString("utf8");
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
+  const read = await readAnswer(body, ANSWER_MAX);
+  if (read === undefined) throw new Error(`more than ${ANSWER_MAX} bytes came`);
+  return read.toString("utf8");
 }
 
 /** Node says of several addresses of a name that all failed, and hides why. */

@@ -6,8 +6,9 @@
 import { createHash } from "node:crypto";
 import type { PrevalenceDocument } from "../alert/alert-document.ts";
 import type { PrevalenceQuestion } from "../alert/prevalence-question.ts";
+import { jsonOf } from "./answer-body.ts";
 import type { ElasticsearchConnection } from "./elasticsearch-connection.ts";
-import { jsonOf, notElasticsearch, refuseStatus } from "./elasticsearch-errors.ts";
+import { notElasticsearch, refuseStatus } from "./elasticsearch-errors.ts";
 
 export interface PrevalenceOptions {
   /** With the key that may read; makes it anew after a failure. */
@@ -80,7 +81,7 @@ export class Prevalence {
         AbortSignal.timeout(WAIT_MS),
       );
       refuseStatus(answer);
-      const counts = countsIn(jsonOf(answer));
+      const counts = countsIn(jsonOf(answer.body));
       if (answer.status !== 200 || counts === undefined) throw notElasticsearch(answer);
       asked.answer = { ...counts, days, status: "known" };
     } catch (error) {

@@ -9,13 +9,13 @@ import type { Counters } from "../counters.ts";
 import { KinwatchError } from "../errors.ts";
 import { type Shipment, streams } from "../store/shipments.ts";
 import type { Store } from "../store/store.ts";
+import { jsonOf } from "./answer-body.ts";
 import { Backoff } from "./backoff.ts";
 import { type BulkResult, bulkBody, bulkPath, type Kept, readBulkAnswer } from "./bulk.ts";
 import type { ElasticsearchConnection } from "./elasticsearch-connection.ts";
 import {
   BusyError,
   causeIn,
-  jsonOf,
   notElasticsearch,
   refuseStatus,
   streamMissing,
@@ -187,7 +187,7 @@ export class Shipping {
       this.#shrink(batch, answer);
       return undefined;
     }
-    const result = answer.status === 200 ? readBulkAnswer(batch, jsonOf(answer)) : undefined;
+    const result = answer.status === 200 ? readBulkAnswer(batch, jsonOf(answer.body)) : undefined;
     if (result === undefined) throw notElasticsearch(answer);
     this.#settle(result);
     const [kept] = result.kept;
