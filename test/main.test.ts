@@ -13,23 +13,17 @@ import type { Exception } from "../agent/rules/exception.ts";
 import { RuleEngine } from "../agent/rules/rule-engine.ts";
 import type { Container, Observation, Source } from "../agent/sources/source.ts";
 import { Store } from "../agent/store/store.ts";
-import { execution, head } from "./events/kernel-writer.ts";
+import { head } from "./events/kernel-writer.ts";
 import { fileRule } from "./helpers/alerts.ts";
 import { exceptionOf } from "./helpers/exceptions.ts";
+import { scriptedInstallation } from "./helpers/installations-log.ts";
 
 const startMs = Date.UTC(2026, 10, 24, 12);
 const script = "/opt/deploy/update.sh";
 
-/** What audit writes when a script runs rpm. */
 function installation(timeMs = startMs + 1_000, pid = 4_000, by = script): Buffer {
-  const bash = { pid, ppid: 1, timeMs, serial: pid, executable: "/usr/bin/bash" };
-  const rpm = { pid: pid + 1, ppid: pid, timeMs, serial: pid + 1, executable: "/usr/bin/rpm" };
-  const files = [by, "/usr/bin/bash", "/lib64/ld-linux-x86-64.so.2"];
-  const lines = [
-    ...execution({ ...bash, args: ["/bin/bash", by], files }),
-    ...execution({ ...rpm, args: ["rpm", "-i", "kw.rpm"] }),
-  ];
-  return Buffer.from(`${lines.join("\n")}\n`);
+  const args = ["rpm", "-i", "kw.rpm"];
+  return Buffer.from(scriptedInstallation({ script: by, timeMs, pid, serial: pid, args }));
 }
 
 /** What rpm tells audit of a package that it installed. */

@@ -6,8 +6,6 @@ import { dataViewReference, tagReference, type View } from "./data-views.ts";
 import { type LensPanel, layerReferenceName, lensAttributes } from "./lens-panel.ts";
 import { kibanaVersionMin, type Reference, type SavedObject, savedObject } from "./saved-object.ts";
 
-export const gridColumns = 48;
-
 /** In cells: a column is a 48th of the window, a row 20 pixels. */
 export interface Place {
   readonly x: number;

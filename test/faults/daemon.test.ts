@@ -18,33 +18,25 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { alertMessageId } from "../../agent/outputs/journald.ts";
 import { openStoreToRead } from "../../agent/store/store.ts";
-import { execution } from "../events/kernel-writer.ts";
+import { scriptedInstallation } from "../helpers/installations-log.ts";
 import { startJournald } from "../helpers/journald.ts";
 import { program, startKinwatch } from "../helpers/kinwatch.ts";
 import { needs } from "../helpers/real-parts.ts";
 
 let serial = 100;
 
-/** What audit writes when a script runs rpm. */
 /** A command line of a usual length, so that some dozen alerts fill a pipe. */
 const packages = Array.from({ length: 16 }, (_, index) => `kw-package-${index}-1.0-1.noarch.rpm`);
 
 function installation(script: string, timeMs = Date.now()): string {
   serial += 2;
-  const parent = { pid: 4_000_000 + serial, ppid: 1, timeMs, serial, executable: "/usr/bin/bash" };
-  const rpm = {
-    pid: parent.pid + 1,
-    ppid: parent.pid,
+  return scriptedInstallation({
+    script,
     timeMs,
-    serial: serial + 1,
-    executable: "/usr/bin/rpm",
-  };
-  const files = [script, "/usr/bin/bash", "/lib64/ld-linux-x86-64.so.2"];
-  const lines = [
-    ...execution({ ...parent, args: ["/bin/bash", script], files }),
-    ...execution({ ...rpm, args: ["rpm", "-i", ...packages] }),
-  ];
-  return `${lines.join("\n")}\n`;
+    pid: 4_000_000 + serial,
+    serial,
+    args: ["rpm", "-i", ...packages],
+  });
 }
 
 test("run: a full disk of the state is told, and costs no alert", { skip: needs("root") }, async () => {

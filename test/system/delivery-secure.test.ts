@@ -10,7 +10,6 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
 import { openStoreToRead } from "../../agent/store/store.ts";
-import { execution } from "../events/kernel-writer.ts";
 import { type Certificate, makeCertificate } from "../helpers/certificates.ts";
 import {
   admin,
@@ -18,6 +17,7 @@ import {
   needsElasticsearch,
   startElasticsearch,
 } from "../helpers/elasticsearch.ts";
+import { scriptedInstallation } from "../helpers/installations-log.ts";
 import { kinwatch, type Running, startKinwatch } from "../helpers/kinwatch.ts";
 import { needs } from "../helpers/real-parts.ts";
 
@@ -130,24 +130,16 @@ class Host implements AsyncDisposable {
 
   install(name: string): void {
     serial += 2;
-    const timeMs = Date.now();
-    const shell = { pid: 3_000_000 + serial, ppid: 1, timeMs, serial, executable: "/usr/bin/bash" };
-    const rpm = {
-      pid: shell.pid + 1,
-      ppid: shell.pid,
-      timeMs,
-      serial: serial + 1,
-      executable: "/usr/bin/rpm",
-    };
-    const lines = [
-      ...execution({
-        ...shell,
-        args: ["/bin/bash", `/opt/${name}.sh`],
-        files: [`/opt/${name}.sh`, "/usr/bin/bash"],
-      }),
-      ...execution({ ...rpm, args: ["rpm", "-i", "a.rpm"] }),
-    ];
-    appendFileSync(this.log, `${lines.join("\n")}\n`);
+    const script = `/opt/${name}.sh`;
+    const args = ["rpm", "-i", "a.rpm"];
+    const text = scriptedInstallation({
+      script,
+      timeMs: Date.now(),
+      pid: 3_000_000 + serial,
+      serial,
+      args,
+    });
+    appendFileSync(this.log, text);
   }
 
   /** Until the server has an alert about the script, and an event. */
