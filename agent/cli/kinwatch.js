@@ -15,8 +15,12 @@ if (existsSync(new URL("./program.ts", import.meta.url))) {
   enableCompileCache(folder);
 }
 const [command = "", ...words] = process.argv.slice(2);
-// Else V8 lets what is young take 32 MB of a host that is not ours, for a daemon that is idle nearly always.
-if (command === "run") setFlagsFromString("--semi-space-growth-factor=1");
+// Memory is a host's, which is not ours, and the daemon is idle nearly always: else V8 lets what is young take 32 MB, and the
+// rest grow to twice of what is used before it is looked through.
+if (command === "run") {
+  setFlagsFromString("--semi-space-growth-factor=1");
+  setFlagsFromString("--heap-growing-percent=30");
+}
 if (command === "replay" || command === "events")
   (await import("../sources/scan-thread.ts")).prepareScan(words); // it starts while the rest is loaded
 await import("./program.ts");

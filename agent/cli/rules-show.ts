@@ -186,7 +186,8 @@ const ruleInCode: Listed = {
     description: newParentRule.description,
     on: "installation",
   },
-  page: () => readFileSync(new URL(`../../docs/rules/${newParentRule.id}.md`, import.meta.url), "utf8"),
+  page: () =>
+    readFileSync(new URL("../../docs/rules/package-installed-by-new-parent.md", import.meta.url), "utf8"),
 };
 
 function lengthToTellApart(ids: readonly string[]): number {

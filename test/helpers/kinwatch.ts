@@ -2,7 +2,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-export const program = fileURLToPath(new URL("../../agent/cli/kinwatch.js", import.meta.url));
+/** KINWATCH_PROGRAM: another one than the sources, such as the bundle. */
+export const program =
+  process.env["KINWATCH_PROGRAM"] ?? fileURLToPath(new URL("../../agent/cli/kinwatch.js", import.meta.url));
 
 export interface Ended {
   readonly status: number | null; // null: ended by a signal
