@@ -50,6 +50,8 @@ export interface FlowOptions extends Omit<PassOptions, "rules"> {
   readonly owners?: Owners | undefined;
   /** Told each time that all there is has been read, at least once a second: the first time the host is watched. */
   readonly caughtUp: () => void;
+  /** Told after each observation, which comes at least once a second: the flow moves. */
+  readonly worked?: () => void;
   /** The state cannot be written now, as on a full disk: waits. @returns false where it is not worth another try */
   readonly stateRefused: (error: unknown) => Promise<boolean>;
   /** Told the first lines that are no audit records. */
@@ -254,6 +256,7 @@ export async function watch(options: FlowOptions): Promise<void> {
       }
       delivery.begin(posted);
       elasticsearch?.shipping.begin(posted);
+      options.worked?.();
       if (startMs === undefined) await delivery.finish(); // reading goes at the pace of who reads us
     }
   } catch (error) {

@@ -7,22 +7,7 @@ import packageFile from "../../package.json" with { type: "json" };
 import { KinwatchError } from "../errors.ts";
 import { printable } from "../printable.ts";
 import { kinwatch } from "./checkout.ts";
-
-/** Each command brings what it needs; only the one that is run is loaded. */
-const commands: Readonly<Record<string, () => Promise<Command>>> = {
-  run: async () => (await import("./run.ts")).runCommand(),
-  check: async () => (await import("./check.ts")).checkCommand(),
-  replay: async () => (await import("./replay.ts")).replayCommand(),
-  events: async () => (await import("./events.ts")).eventsCommand(),
-  alerts: async () => (await import("./alerts.ts")).alertsCommand(),
-  baseline: async () => (await import("./baseline.ts")).baselineCommand(),
-  rules: async () => (await import("./rules.ts")).rulesCommand(),
-  exceptions: async () => (await import("./exceptions.ts")).exceptionsCommand(),
-  status: async () => (await import("./status.ts")).statusCommand(),
-  outbox: async () => (await import("./outbox.ts")).outboxCommand(),
-  setup: async () => (await import("./setup.ts")).setupCommand(),
-  "explain-command": async () => (await import("./explain-command.ts")).explainCommand(),
-};
+import { commands } from "./commands.ts";
 
 const program = new Command(kinwatch)
   .description("alerts when a package is installed by a parent process that this host has not seen doing so")

@@ -6,6 +6,7 @@ import { isatty } from "node:tty";
 import { Command } from "commander";
 import packageFile from "../../package.json" with { type: "json" };
 import type { AgentDocument } from "../alert/alert-document.ts";
+import { lossOf } from "../alert/ecs-health.ts";
 import { Pulse } from "../alert/pulse.ts";
 import type { Config, ElasticsearchConfig } from "../config.ts";
 import { type Counters, newCounters } from "../counters.ts";
@@ -19,10 +20,12 @@ import { watch } from "../main.ts";
 import { Delivery } from "../outputs/delivery.ts";
 import { ElasticsearchConnection } from "../outputs/elasticsearch-connection.ts";
 import { readApiKey } from "../outputs/elasticsearch-key.ts";
-import { exitBeside, journaldOutput } from "../outputs/journald.ts";
+import { journaldOutput } from "../outputs/journald.ts";
+import { exitBeside } from "../outputs/native.ts";
 import { ndjsonOutput } from "../outputs/ndjson.ts";
 import type { Output } from "../outputs/output.ts";
 import { Prevalence } from "../outputs/prevalence.ts";
+import { ServiceManager } from "../outputs/service-manager.ts";
 import { Shipping } from "../outputs/shipping.ts";
 import { terminalOutput } from "../outputs/terminal.ts";
 import { UnblockedFile } from "../outputs/unblocked-file.ts";
@@ -61,8 +64,6 @@ export function runCommand(): Command {
 Examples:
   As a service does it:
     ${kinwatch} run --config /etc/kinwatch/kinwatch.toml
-  From a checkout, with its state in .kinwatch/ and alerts on the terminal too:
-    npm start
 
 It reads the audit log where that records executions, else /proc, and says which
 and why. What can be done about it is told by:
@@ -128,6 +129,9 @@ async function run(options: SettingsOptions): Promise<void> {
     lineOf: readScriptLine,
     ask: (path) => packages.ask(path),
   });
+  const service = ServiceManager.open((error) => log.warn("systemd is not told how this goes", { error }));
+  stop.signal.addEventListener("abort", () => service?.stopping());
+  const place = source.name === "procfs" ? "/proc" : config.source.audit_log;
   let ready = false;
   await watch({
     source,
@@ -166,9 +170,11 @@ async function run(options: SettingsOptions): Promise<void> {
       if (!ready) log.info(`ready after ${Date.now() - startMs} ms`);
       ready = true;
     },
+    worked: () => service?.worked(() => statusLine(place, ready, counters)),
     async stateRefused(error) {
       if (!(error instanceof KinwatchError) || !passing.has(error.code) || stop.signal.aborted) return false;
       log.error("nothing is decided until the state can be written", { error });
+      service?.worked(() => `Waits until its state can be written: ${error.message}`); // a new start would not help
       await sleep(STATE_RETRY_MS, undefined, { signal: stop.signal }).catch(() => {});
       return true;
     },
@@ -176,6 +182,17 @@ async function run(options: SettingsOptions): Promise<void> {
   });
   log.info("stopped");
   log.flush();
+}
+
+/** For `systemctl status kinwatch`. */
+function statusLine(place: string, ready: boolean, counters: Counters): string {
+  const doing = ready ? "Watching" : "Reading what is retained of";
+  const lost = lossOf(counters);
+  return [
+    `${doing} ${place}`,
+    `since the start ${counters.installs_read} installations, ${counters.alerts_raised} alerts`,
+    ...(lost > 0 ? [`${lost} times something was not seen or not whole: ${kinwatch} status`] : []),
+  ].join("; ");
 }
 
 /** A hangup means: read your files again. Unless it means what it says: the terminal that somebody looks on at was closed. */

@@ -1,12 +1,11 @@
 /** Alerts to the journal, by libsystemd's own call: Node has no datagram sockets of the unix kind. sd_journal_sendv(3) */
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { promisify } from "node:util";
-import type Koffi from "koffi";
 import type { AlertDocument, ProcessDocument } from "../alert/alert-document.ts";
 import { KinwatchError } from "../errors.ts";
 import { printable } from "../printable.ts";
 import { ownerWords, shortChain } from "./alert-text.ts";
+import { loadKoffi } from "./native.ts";
 import type { Output } from "./output.ts";
 
 /** `journalctl MESSAGE_ID=…` lists all alerts. Never changes. */
@@ -106,20 +105,6 @@ function shorter({ args: _, command_line, ...process }: Partial<ProcessDocument>
     ...process,
     ...(command_line === undefined ? {} : { command_line: command_line.slice(0, 1_024).toWellFormed() }),
   };
-}
-
-/** Ends the process at once: process.exit() would wait for a call into a journal that was stopped. _exit(2) */
-export function exitBeside(code: number): void {
-  try {
-    loadKoffi().load("libc.so.6").func("_exit", "void", ["int"])(code);
-  } catch {
-    process.exit(code); // without native code no such call can be on its way
-  }
-}
-
-/** Native code, loaded for those who use it only. */
-function loadKoffi(): typeof Koffi {
-  return createRequire(import.meta.url)("koffi") as typeof Koffi;
 }
 
 function openJournal(): (fields: readonly [string, string][]) => Promise<void> {

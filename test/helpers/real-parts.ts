@@ -17,6 +17,12 @@ export type RealPart =
   | "ausearch"
   | "plain-user"
   | "podman"
+  | "mandoc"
+  | "bash"
+  | "fish"
+  | "zsh"
+  | "python3"
+  | "libsystemd"
   | "terminal"
   | "openssl"
   | "go";
@@ -31,6 +37,8 @@ const folders = [
   "/bin",
 ].filter((folder) => folder !== "");
 
+const libraryFolders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
+
 const checks: Readonly<Record<RealPart, () => boolean>> = {
   root: isRoot,
   rpm: () => findProgram("rpm") !== undefined,
@@ -38,6 +46,12 @@ const checks: Readonly<Record<RealPart, () => boolean>> = {
   auditd: () => findProgram("auditd") !== undefined,
   journald: () => findProgram("journalctl") !== undefined && findJournald() !== undefined,
   ausearch: () => findProgram("ausearch") !== undefined,
+  mandoc: () => findProgram("mandoc") !== undefined,
+  bash: () => findProgram("bash") !== undefined,
+  fish: () => findProgram("fish") !== undefined,
+  zsh: () => findProgram("zsh") !== undefined,
+  python3: () => findProgram("python3") !== undefined,
+  libsystemd: () => libraryFolders.some((folder) => existsSync(join(folder, "libsystemd.so.0"))),
   openssl: () => findProgram("openssl") !== undefined,
   "plain-user": () => isRoot() && plainUserReads(fileURLToPath(import.meta.url)),
   go: () => findProgram("go") !== undefined,
