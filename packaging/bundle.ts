@@ -44,9 +44,14 @@ export async function bundle(
   });
 }
 
+/** The package with koffi's native code. */
+export function koffiPart(arch: NodeJS.Architecture): string {
+  return `@koromix/koffi-linux-${arch}`;
+}
+
 /** Of koffi, which is no part of the bundle: its own code looks for the native part by the name of a package. */
 function nativeFiles(arch: NodeJS.Architecture): string[] {
-  const part = `@koromix/koffi-linux-${arch}`;
+  const part = koffiPart(arch);
   return [
     ...["package.json", "index.cjs", "src/koffi/index.cjs", "src/koffi/src/static.cjs"].map(
       (file) => `koffi/${file}`,
