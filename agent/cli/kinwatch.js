@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * The command that people type. A checkout runs from its sources: what was compiled once is kept beside the packages, which
  * halves the time of a start. It must be said before anything else is loaded, and in JavaScript, so that the compiler for

@@ -17,6 +17,8 @@ export type RealPart =
   | "ausearch"
   | "plain-user"
   | "podman"
+  | "rpmlint"
+  | "aarch64-strip"
   | "mandoc"
   | "bash"
   | "fish"
@@ -46,6 +48,8 @@ const checks: Readonly<Record<RealPart, () => boolean>> = {
   auditd: () => findProgram("auditd") !== undefined,
   journald: () => findProgram("journalctl") !== undefined && findJournald() !== undefined,
   ausearch: () => findProgram("ausearch") !== undefined,
+  rpmlint: () => findProgram("rpmlint") !== undefined,
+  "aarch64-strip": () => findProgram("aarch64-linux-gnu-strip") !== undefined,
   mandoc: () => findProgram("mandoc") !== undefined,
   bash: () => findProgram("bash") !== undefined,
   fish: () => findProgram("fish") !== undefined,
