@@ -1,6 +1,5 @@
 /** `kinwatch check`: can this host be watched, and what has to be done so that it can. Changes nothing. */
 import { hostname } from "node:os";
-import { styleText } from "node:util";
 import { Command } from "commander";
 import { KinwatchError } from "../errors.ts";
 import { checkHost, type Finding, type HostReport } from "../health/host-check.ts";
@@ -10,6 +9,7 @@ import { fit, wrap } from "../outputs/text-width.ts";
 import { printable } from "../printable.ts";
 import { checkState } from "../store/state-file.ts";
 import { kinwatch } from "./checkout.ts";
+import { findingLines, paint } from "./finding-lines.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 
@@ -17,11 +17,8 @@ interface Options extends SettingsOptions {
   readonly format?: Format;
 }
 
-const NAME = 22; // columns of status and fact
 const WIDTH = 80;
 const TEXT_MAX = 2_000;
-const words = { ok: "ok", warning: "warning", failed: "FAILED" } as const;
-const styles = { ok: "green", warning: "yellow", failed: "red" } as const;
 
 export function checkCommand(): Command {
   return new Command("check")
@@ -89,18 +86,6 @@ function pretty(report: HostReport, { os }: HostSurvey, machine: string | undefi
   return `${[paint(name, ["bold"]) + rest, "", ...lines, "", ...last].join("\n")}\n`;
 }
 
-function findingLines({ fact, status, text, cure }: Finding): string[] {
-  const [first = "", ...rest] = wrap(printable(text, TEXT_MAX), WIDTH - NAME);
-  const indent = " ".repeat(NAME);
-  return [
-    `${paint(words[status].padEnd(8), [styles[status]])} ${fact.padEnd(NAME - 9)}${first}`,
-    ...rest.map((line) => indent + line),
-    ...cure.map(
-      (line) => `         ${line.startsWith(" ") ? " " : "$"} ${paint(printable(line, TEXT_MAX), ["bold"])}`,
-    ),
-  ];
-}
-
 function verdict({ findings, source, watched, silentLog }: HostReport): string {
   const count = (status: Finding["status"]) => findings.filter((finding) => finding.status === status).length;
   const warnings = count("warning");
@@ -114,7 +99,3 @@ function verdict({ findings, source, watched, silentLog }: HostReport): string {
 
 const unseen =
   "What is not seen there: processes that live for less than some milliseconds, what dnf and the like install, outcomes, and all that came before the start.";
-
-function paint(text: string, style: Parameters<typeof styleText>[0]): string {
-  return styleText(style, text, { stream: process.stdout }); // heeds NO_COLOR, FORCE_COLOR and whether it is a terminal
-}

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import("./run.ts")).runCommand(),
   check: async () => (await import("./check.ts")).checkCommand(),
+  selftest: async () => (await import("./selftest.ts")).selftestCommand(),
   replay: async () => (await import("./replay.ts")).replayCommand(),
   events: async () => (await import("./events.ts")).eventsCommand(),
   alerts: async () => (await import("./alerts.ts")).alertsCommand(),
