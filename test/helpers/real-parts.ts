@@ -17,6 +17,8 @@ export type RealPart =
   | "ausearch"
   | "plain-user"
   | "podman"
+  | "qemu"
+  | "mmdebstrap"
   | "rpmlint"
   | "aarch64-strip"
   | "mandoc"
@@ -48,6 +50,8 @@ const checks: Readonly<Record<RealPart, () => boolean>> = {
   auditd: () => findProgram("auditd") !== undefined,
   journald: () => findProgram("journalctl") !== undefined && findJournald() !== undefined,
   ausearch: () => findProgram("ausearch") !== undefined,
+  qemu: () => findProgram("qemu-system-x86_64") !== undefined && process.arch === "x64",
+  mmdebstrap: () => findProgram("mmdebstrap") !== undefined,
   rpmlint: () => findProgram("rpmlint") !== undefined,
   "aarch64-strip": () => findProgram("aarch64-linux-gnu-strip") !== undefined,
   mandoc: () => findProgram("mandoc") !== undefined,
