@@ -7,27 +7,21 @@ interface Place {
   readonly words: string; // "kinwatch baseline"
   readonly children: readonly CommandNode[];
   readonly options: readonly OptionNode[];
-  readonly operands: Values | undefined;
+  readonly operandValues: Values | undefined;
 }
 
 function placesOf(tree: readonly CommandNode[]): Place[] {
   const below = (node: CommandNode): Place[] => [node, ...node.children.flatMap(below)];
-  const help = {
-    flags: ["-h", "--help"],
-    term: "-h, --help",
-    description: "display help",
+  const flag = (short: string, long: string, description: string): OptionNode => ({
+    flags: [short, long],
+    term: `${short}, ${long}`,
+    description,
     values: undefined,
-  };
-  const version = {
-    flags: ["-V", "--version"],
-    term: "-V, --version",
-    description: "tell the version",
-    values: undefined,
-  };
-  return [
-    { words: root, children: tree, options: [version, help], operands: undefined },
-    ...tree.flatMap(below),
-  ];
+    default: undefined,
+    repeatable: false,
+  });
+  const options = [flag("-V", "--version", "tell the version"), flag("-h", "--help", "display help")];
+  return [{ words: root, children: tree, options, operandValues: undefined }, ...tree.flatMap(below)];
 }
 
 const head = "# Made from the commands themselves.";
@@ -42,7 +36,7 @@ export function bashCompletion(tree: readonly CommandNode[]): string {
       return offer === undefined ? [] : [`    ${at}) ${offer} ;;`];
     }),
   );
-  const words = places.map(({ words, children, options, operands }) => {
+  const words = places.map(({ words, children, options, operandValues: operands }) => {
     const flags = options.flatMap(({ flags }) => flags.filter((flag) => flag.startsWith("--")));
     const offer =
       children.length > 0 ? bashValues(children.map(({ name }) => name)) : operands && bashValues(operands);
@@ -80,7 +74,7 @@ function bashValues(values: Values): string {
 export function zshCompletion(tree: readonly CommandNode[]): string {
   const places = placesOf(tree);
   const children = places.flatMap((place) => place.children.map(({ words }) => `"${words}"`));
-  const cases = places.map(({ words, children, options, operands }) => {
+  const cases = places.map(({ words, children, options, operandValues: operands }) => {
     const specs = options.map(({ flags, description, values }) => {
       const names = flags.length > 1 ? `{${flags.join(",")}}` : flags[0];
       return `${names}${quoted(`[${description.replaceAll(/[[\]:]/g, "\\$&")}]${zshValues(values)}`)}`;
@@ -128,7 +122,7 @@ function zshValues(values: Values | undefined): string {
 export function fishCompletion(tree: readonly CommandNode[]): string {
   const places = placesOf(tree);
   const all = places.flatMap((place) => place.children.map(({ words }) => quoted(words)));
-  const lines = places.flatMap(({ words, children, options, operands }) => {
+  const lines = places.flatMap(({ words, children, options, operandValues: operands }) => {
     const at = `complete -c ${root} -n ${quoted(`__kinwatch_at ${quoted(words).replaceAll("'", '"')}`)}`;
     return [
       ...children.map(({ name, description }) => `${at} -f -a ${name} -d ${quoted(description)}`),

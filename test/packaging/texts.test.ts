@@ -1,7 +1,16 @@
 /** What is installed for people and their shells: asked of the programs that read it. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -13,14 +22,17 @@ import { writeTexts } from "../../packaging/texts.ts";
 import { wrapped } from "../../packaging/wrapped.ts";
 import { completedAlert } from "../helpers/alerts.ts";
 import { findProgram, needs } from "../helpers/real-parts.ts";
+import { commandsInMarkdown, commandsInShell, mistakeIn } from "../helpers/typed-commands.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kinwatch-texts-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
+let tree: CommandNode[];
 let all: CommandNode[];
 before(async () => {
   await writeTexts(folder, Date.UTC(2026, 10, 26) / 1_000);
   const below = (node: CommandNode): CommandNode[] => [node, ...node.children.flatMap(below)];
-  all = (await commandTree()).flatMap(below);
+  tree = await commandTree();
+  all = tree.flatMap(below);
   assert.ok(all.length > 25);
 });
 
@@ -70,15 +82,72 @@ for (const page of ["kinwatch.1", "kinwatch.toml.5"]) {
 
 test("kinwatch(1): has each command and each of its options; kinwatch.toml(5) each key", () => {
   const page = textOf("kinwatch.1").replaceAll("\\-", "-");
-  for (const { words, options } of all) {
+  for (const { words, options, operands } of all) {
     const start = page.indexOf(`.SS "${words} `);
     assert.ok(start >= 0, words);
     const part = page.slice(start, page.indexOf(".SS", start + 1));
     for (const { term } of options)
       assert.ok(/--help/.test(term) || part.includes(`\\fB${term}\\fR`), `${words} ${term}`);
+    for (const { name } of operands) assert.ok(part.includes(`\\fI${name}\\fR`), `${words} ${name}`);
   }
+  assert.match(page, /how long to wait for each stage; default: 15s/);
   const keys = textOf("kinwatch.toml.5");
   for (const { path } of configKeys) assert.ok(keys.includes(`\\fB${path.join(".")}\\fR`), path.join("."));
+});
+
+test("texts.ts: the same bytes from the same sources, whenever it runs; the pages have the date of SOURCE_DATE_EPOCH", () => {
+  const program = fileURLToPath(new URL("../../packaging/texts.ts", import.meta.url));
+  const again = join(folder, "again");
+  const env = { ...process.env, SOURCE_DATE_EPOCH: String(Date.UTC(2026, 10, 26) / 1_000), TZ: "Asia/Tokyo" };
+  execFileSync(process.execPath, [program, again], { env });
+  for (const name of readdirSync(again)) assert.equal(readFileSync(join(again, name), "utf8"), textOf(name));
+  assert.match(textOf("kinwatch.1"), /^\.TH "kinwatch" 1 2026-11-26 /);
+  const { status } = spawnSync(process.execPath, [program, again], {
+    env: { ...env, SOURCE_DATE_EPOCH: "today" },
+  });
+  assert.notEqual(status, 0);
+});
+
+test("kinwatch(1): what its examples type the program takes, and no option that it has not", () => {
+  const page = textOf("kinwatch.1").replaceAll("\\-", "-").replaceAll("\\e", "\\");
+  const typed = Array.from(page.matchAll(/^\.nf\n(.*?)^\.fi/gms), ([, lines = ""]) => lines).flatMap(
+    commandsInShell,
+  );
+  assert.ok(typed.length > 50);
+  const mistakes = typed.flatMap((command) => mistakeIn(command, tree) ?? []);
+  assert.deepEqual(mistakes, []);
+});
+
+test("docs, README and catalog: what they type the program takes", () => {
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const pages = ["README.md", ...globSync("docs/**/*.md", { cwd: root })];
+  const typed = pages.flatMap((page) => commandsInMarkdown(readFileSync(join(root, page), "utf8")));
+  const catalog =
+    readFileSync(join(root, "packaging/kinwatch.catalog"), "utf8").match(/^ {2}\S.*(\n {4}.*)*/gm) ?? [];
+  assert.ok(typed.length > 50 && catalog.length > 2);
+  const mistakes = [...typed, ...catalog.flatMap(commandsInShell)].flatMap(
+    (command) => mistakeIn(command, tree) ?? [],
+  );
+  assert.deepEqual(mistakes, []);
+});
+
+test("mistakeIn(): finds a command or option that is not, and takes what is", () => {
+  const found = (line: string) =>
+    commandsInShell(line).map((command) => mistakeIn(command, tree) !== undefined);
+  assert.deepEqual(found("kinwatch alerts --since 1d"), [true]);
+  assert.deepEqual(found("kinwatch shout"), [true]);
+  assert.deepEqual(found("kinwatch baseline export - | ssh web-02 kinwatch baseline emport -"), [
+    false,
+    true,
+  ]);
+  assert.deepEqual(found('kinwatch exceptions add --from 1 \\\n  --reason "--since then" # kinwatch shout'), [
+    false,
+  ]);
+  assert.deepEqual(found("kinwatch explain-command -- rpm -Uvh x; systemctl status kinwatch"), [
+    false,
+    false,
+  ]);
+  assert.deepEqual(found("ls /var/lib/kinwatch /usr/bin/kinwatch.d"), []);
 });
 
 /** What is typed, with the word that is to be completed last; what must be among the offers, and what must not. */
