@@ -46,7 +46,14 @@ export function bashCompletion(tree: readonly CommandNode[]): string {
 _kinwatch() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD - 1]} at=${root} i
   COMPREPLY=()
+  # --format=nd is three words, and what is completed the last of them: COMP_WORDBREAKS in bash(1)
+  if [[ $cur == = ]]; then
+    cur=
+  elif [[ $prev == = ]]; then
+    prev=\${COMP_WORDS[COMP_CWORD - 2]}
+  fi
   for ((i = 1; i < COMP_CWORD; i++)); do
+    [[ \${COMP_WORDS[i]} != -- ]] || return 0
     case "$at \${COMP_WORDS[i]}" in
     ${children.join("|")}) at="$at \${COMP_WORDS[i]}" ;;
     esac
@@ -75,17 +82,15 @@ export function zshCompletion(tree: readonly CommandNode[]): string {
   const places = placesOf(tree);
   const children = places.flatMap((place) => place.children.map(({ words }) => `"${words}"`));
   const cases = places.map(({ words, children, options, operandValues: operands }) => {
-    const specs = options.map(({ flags, description, values }) => {
-      const names = flags.length > 1 ? `{${flags.join(",")}}` : flags[0];
-      return `${names}${quoted(`[${description.replaceAll(/[[\]:]/g, "\\$&")}]${zshValues(values)}`)}`;
-    });
+    const specs = options.map(zshSpec);
     const rest = operands === undefined ? [] : [quoted(`*${zshValues(operands)}`)];
     const lines = [...specs, ...rest].join(" \\\n        ");
-    if (children.length === 0) return `    "${words}")\n      _arguments -s \\\n        ${lines}\n      ;;`;
+    if (children.length === 0)
+      return `    "${words}")\n      _arguments -s -S \\\n        ${lines}\n      ;;`;
     const list = children.map(({ name, description }) => quoted(`${name}:${description}`)).join("\n        ");
     return `    "${words}")
       if [[ $PREFIX == -* ]]; then
-        _arguments -s ${specs.join(" ")}
+        _arguments -s -S ${specs.join(" ")}
       else
         offered=(
         ${list}
@@ -110,6 +115,14 @@ case $at in
 ${cases.join("\n")}
 esac
 `;
+}
+
+/** Each once, by either of its names, unless it may be repeated; a value behind a blank or "=". zshcompsys(1), _arguments */
+function zshSpec({ flags, description, values, repeatable }: OptionNode): string {
+  const named = values === undefined ? flags : flags.map((flag) => flag.replace(/^--.*/, "$&="));
+  const once = repeatable ? "'*'" : flags.length > 1 ? quoted(`(${flags.join(" ")})`) : "";
+  const names = named.length > 1 ? `{${named.join(",")}}` : (named[0] ?? "");
+  return `${once}${names}${quoted(`[${description.replaceAll(/[[\]:]/g, "\\$&")}]${zshValues(values)}`)}`;
 }
 
 function zshValues(values: Values | undefined): string {
