@@ -11,6 +11,13 @@ export interface OptionNode {
   readonly term: string; // as in the help: "--format <format>"
   readonly description: string;
   readonly values: Values | undefined; // undefined: it takes none
+  readonly default: string | undefined; // what holds without it, if that is one value
+  readonly repeatable: boolean;
+}
+
+export interface OperandNode {
+  readonly name: string;
+  readonly description: string;
 }
 
 export interface CommandNode {
@@ -19,7 +26,8 @@ export interface CommandNode {
   readonly usage: string; // what follows them
   readonly description: string;
   readonly options: readonly OptionNode[];
-  readonly operands: Values | undefined; // undefined: it takes none
+  readonly operands: readonly OperandNode[];
+  readonly operandValues: Values | undefined; // undefined: it takes none
   readonly after: string; // examples, and what else its help says at the end
   readonly children: readonly CommandNode[];
 }
@@ -38,7 +46,11 @@ function nodeOf(command: Command, above: string): CommandNode {
     usage: command.usage(),
     description: command.description(),
     options: help.visibleOptions(command).map(optionOf),
-    operands: operandsOf(command.registeredArguments),
+    operands: command.registeredArguments.map((operand) => ({
+      name: operand.name(),
+      description: operand.description,
+    })),
+    operandValues: operandsOf(command.registeredArguments),
     after: afterOf(command),
     children: command.commands.map((child) => nodeOf(child, words)),
   };
@@ -52,6 +64,8 @@ function optionOf(option: Option): OptionNode {
     term: flags,
     description: argChoices === undefined ? description : `${description} (${argChoices.join(", ")})`,
     values: takes ? (argChoices ?? kindOf(flags)) : undefined,
+    default: typeof option.defaultValue === "string" ? option.defaultValue : undefined,
+    repeatable: /repeat/.test(description), // commander cannot tell: each collects by a function of its own
   };
 }
 

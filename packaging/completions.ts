@@ -7,27 +7,21 @@ interface Place {
   readonly words: string; // "kinwatch baseline"
   readonly children: readonly CommandNode[];
   readonly options: readonly OptionNode[];
-  readonly operands: Values | undefined;
+  readonly operandValues: Values | undefined;
 }
 
 function placesOf(tree: readonly CommandNode[]): Place[] {
   const below = (node: CommandNode): Place[] => [node, ...node.children.flatMap(below)];
-  const help = {
-    flags: ["-h", "--help"],
-    term: "-h, --help",
-    description: "display help",
+  const flag = (short: string, long: string, description: string): OptionNode => ({
+    flags: [short, long],
+    term: `${short}, ${long}`,
+    description,
     values: undefined,
-  };
-  const version = {
-    flags: ["-V", "--version"],
-    term: "-V, --version",
-    description: "tell the version",
-    values: undefined,
-  };
-  return [
-    { words: root, children: tree, options: [version, help], operands: undefined },
-    ...tree.flatMap(below),
-  ];
+    default: undefined,
+    repeatable: false,
+  });
+  const options = [flag("-V", "--version", "tell the version"), flag("-h", "--help", "display help")];
+  return [{ words: root, children: tree, options, operandValues: undefined }, ...tree.flatMap(below)];
 }
 
 const head = "# Made from the commands themselves.";
@@ -42,7 +36,7 @@ export function bashCompletion(tree: readonly CommandNode[]): string {
       return offer === undefined ? [] : [`    ${at}) ${offer} ;;`];
     }),
   );
-  const words = places.map(({ words, children, options, operands }) => {
+  const words = places.map(({ words, children, options, operandValues: operands }) => {
     const flags = options.flatMap(({ flags }) => flags.filter((flag) => flag.startsWith("--")));
     const offer =
       children.length > 0 ? bashValues(children.map(({ name }) => name)) : operands && bashValues(operands);
@@ -52,7 +46,14 @@ export function bashCompletion(tree: readonly CommandNode[]): string {
 _kinwatch() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD - 1]} at=${root} i
   COMPREPLY=()
+  # --format=nd is three words, and what is completed the last of them: COMP_WORDBREAKS in bash(1)
+  if [[ $cur == = ]]; then
+    cur=
+  elif [[ $prev == = ]]; then
+    prev=\${COMP_WORDS[COMP_CWORD - 2]}
+  fi
   for ((i = 1; i < COMP_CWORD; i++)); do
+    [[ \${COMP_WORDS[i]} != -- ]] || return 0
     case "$at \${COMP_WORDS[i]}" in
     ${children.join("|")}) at="$at \${COMP_WORDS[i]}" ;;
     esac
@@ -80,18 +81,16 @@ function bashValues(values: Values): string {
 export function zshCompletion(tree: readonly CommandNode[]): string {
   const places = placesOf(tree);
   const children = places.flatMap((place) => place.children.map(({ words }) => `"${words}"`));
-  const cases = places.map(({ words, children, options, operands }) => {
-    const specs = options.map(({ flags, description, values }) => {
-      const names = flags.length > 1 ? `{${flags.join(",")}}` : flags[0];
-      return `${names}${quoted(`[${description.replaceAll(/[[\]:]/g, "\\$&")}]${zshValues(values)}`)}`;
-    });
+  const cases = places.map(({ words, children, options, operandValues: operands }) => {
+    const specs = options.map(zshSpec);
     const rest = operands === undefined ? [] : [quoted(`*${zshValues(operands)}`)];
     const lines = [...specs, ...rest].join(" \\\n        ");
-    if (children.length === 0) return `    "${words}")\n      _arguments -s \\\n        ${lines}\n      ;;`;
+    if (children.length === 0)
+      return `    "${words}")\n      _arguments -s -S \\\n        ${lines}\n      ;;`;
     const list = children.map(({ name, description }) => quoted(`${name}:${description}`)).join("\n        ");
     return `    "${words}")
       if [[ $PREFIX == -* ]]; then
-        _arguments -s ${specs.join(" ")}
+        _arguments -s -S ${specs.join(" ")}
       else
         offered=(
         ${list}
@@ -118,6 +117,14 @@ esac
 `;
 }
 
+/** Each once, by either of its names, unless it may be repeated; a value behind a blank or "=". zshcompsys(1), _arguments */
+function zshSpec({ flags, description, values, repeatable }: OptionNode): string {
+  const named = values === undefined ? flags : flags.map((flag) => flag.replace(/^--.*/, "$&="));
+  const once = repeatable ? "'*'" : flags.length > 1 ? quoted(`(${flags.join(" ")})`) : "";
+  const names = named.length > 1 ? `{${named.join(",")}}` : (named[0] ?? "");
+  return `${once}${names}${quoted(`[${description.replaceAll(/[[\]:]/g, "\\$&")}]${zshValues(values)}`)}`;
+}
+
 function zshValues(values: Values | undefined): string {
   if (values === undefined) return "";
   if (values === "any") return ":value: ";
@@ -128,7 +135,7 @@ function zshValues(values: Values | undefined): string {
 export function fishCompletion(tree: readonly CommandNode[]): string {
   const places = placesOf(tree);
   const all = places.flatMap((place) => place.children.map(({ words }) => quoted(words)));
-  const lines = places.flatMap(({ words, children, options, operands }) => {
+  const lines = places.flatMap(({ words, children, options, operandValues: operands }) => {
     const at = `complete -c ${root} -n ${quoted(`__kinwatch_at ${quoted(words).replaceAll("'", '"')}`)}`;
     return [
       ...children.map(({ name, description }) => `${at} -f -a ${name} -d ${quoted(description)}`),

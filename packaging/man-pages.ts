@@ -1,6 +1,7 @@
 /** kinwatch(1), of the commands themselves, and kinwatch.toml(5), of the configuration's keys: man(7). */
 import { stringify } from "smol-toml";
 import { configKeys } from "../agent/config.ts";
+import { alertMessageId } from "../agent/outputs/journald.ts";
 import type { Key } from "../agent/toml-schema.ts";
 import packageFile from "../package.json" with { type: "json" };
 import type { CommandNode } from "./command-tree.ts";
@@ -11,7 +12,44 @@ const files: readonly (readonly [string, string])[] = [
   ["/etc/kinwatch/exceptions.d/*.toml", "what is not to raise alerts"],
   ["/etc/audit/rules.d/90-kinwatch.rules", "the audit rules: executions, with the key kinwatch"],
   ["/var/lib/kinwatch", "what was learned, the alerts, what waits to be sent, and how far the log is read"],
-  ["/usr/share/doc/kinwatch", "pages on rules, exceptions, Elasticsearch, errors and counters"],
+  ["/usr/share/doc/kinwatch/docs", "the pages that are named docs/… here; the first is docs/install.md"],
+];
+
+const environment: readonly (readonly [string, string])[] = [
+  [
+    "CREDENTIALS_DIRECTORY",
+    "where systemd puts the credentials api_key and prevalence_api_key: systemd.exec(5)",
+  ],
+  ["NOTIFY_SOCKET, WATCHDOG_USEC", "how systemd is told that the service is ready and at work: sd_notify(3)"],
+  ["HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "the way to Elasticsearch and Kibana"],
+  ["NO_COLOR, FORCE_COLOR", "whether a terminal is shown colours"],
+  ["SUDO_USER", "the author of an exception that names none"],
+  ["HOME", "of explain-command: whose aliases of rpm count"],
+];
+
+/** What for, and what is typed. */
+const examples: readonly (readonly [string, string])[] = [
+  [
+    "After the installation: can this host be watched, and does an alert come?",
+    "kinwatch check\nkinwatch selftest",
+  ],
+  [
+    "What was taken for granted at the first start; one look is worth it:",
+    "kinwatch baseline list --learned",
+  ],
+  [
+    "What raised, in the store and in the journal, there each with what to do about it:",
+    `kinwatch alerts\njournalctl -x MESSAGE_ID=${alertMessageId}`,
+  ],
+  [
+    "All of one alert; then what to ask about it, by its rule:",
+    "kinwatch alerts show 019a2f\nkinwatch rules show package-installed-by-new-parent",
+  ],
+  [
+    "It was all right, and will be for a month: nothing that this deployment tool starts is to raise.",
+    'kinwatch exceptions add --from 019a2f \\\n  --reason "we move to the new tool" --expires 30d',
+  ],
+  ["What would have raised before kinwatch was here:", "kinwatch replay /var/log/audit/audit.log*"],
 ];
 
 const statuses: readonly (readonly [string, string])[] = [
@@ -34,18 +72,23 @@ export function commandsPage(tree: readonly CommandNode[], epoch: number): strin
       "Name",
       text("kinwatch - alerts when a package is installed by a parent that this host has not seen doing so"),
     ),
-    section("Synopsis", `.B kinwatch\n.I command\n.RI [ option ...]\n.RI [ operand ...]`),
+    section("Synopsis", `.B kinwatch\n.I command\n[\\fIoption\\fR ...] [\\fIoperand\\fR ...]`),
     section(
       "Description",
       text(
         "kinwatch watches process executions, recognises installations of packages, above all by rpm, resolves the whole chain of parents, and raises an alert when a package is installed by a parent that this host has not seen installing packages before. An alert is an ECS document: in the journal at once, and in Elasticsearch if that is configured.",
       ),
-      paragraph("It is a service. Whether this host can be watched, and what to do if not:"),
-      example("kinwatch check"),
-      paragraph("What it saw: alerts of the last day, and all that it knows as usual:"),
-      example(
-        "kinwatch alerts --since 1d\njournalctl -x MESSAGE_ID=6b0f5e0c8d6a4f5bb3c1f27a9e54d2c8\nkinwatch baseline",
+      paragraph(
+        "It is a service, kinwatch.service. What it has seen, it knows: the same parent raises once. The commands below work beside the service; most need root, or the user kinwatch.",
       ),
+    ),
+    section(
+      "Options",
+      item(
+        bold("-h, --help"),
+        text("what a command does, with its options and examples: also kinwatch COMMAND --help"),
+      ),
+      item(bold("-V, --version"), text("the version")),
     ),
     section("Commands", ...tree.map(commandPart)),
     section("Exit status", ...statuses.map(([term, meaning]) => item(bold(term), text(meaning)))),
@@ -54,7 +97,12 @@ export function commandsPage(tree: readonly CommandNode[], epoch: number): strin
       text("Of the service:"),
       ...signals.map(([term, meaning]) => item(bold(term), text(meaning))),
     ),
+    section("Environment", ...environment.map(([term, meaning]) => item(bold(term), text(meaning)))),
     section("Files", ...files.map(([term, meaning]) => item(italic(term), text(meaning)))),
+    section(
+      "Examples",
+      ...examples.flatMap(([why, words], index) => [index === 0 ? text(why) : paragraph(why), typed(words)]),
+    ),
     section(
       "See also",
       text("kinwatch.toml(5), auditd(8), auditctl(8), augenrules(8), journalctl(1), rpm(8)"),
@@ -68,20 +116,33 @@ function commandPart(node: CommandNode): string {
   return [
     head,
     sentence(node.description),
-    ...options.map(({ term, description }) => item(bold(term), text(description))),
+    ...node.operands.map(({ name, description }) => item(italic(name), text(description))),
+    ...options.map(({ term, description, default: value }) =>
+      item(bold(term), text(value === undefined ? description : `${description}; default: ${value}`)),
+    ),
     ...(node.after === "" ? [] : node.after.split("\n\n").map(block)),
     ...node.children.map(commandPart),
   ].join("\n");
 }
 
-/** A paragraph of a help text: lines that are indented by four are typed, such by two say what for. */
+/** A paragraph of a help text: lines that are indented by four are typed, such by two say what for, or what a word means. */
 function block(lines: string): string {
   const parts = lines.split(/\n(?= {2,4}\S)|(?<=\n {4}[^\n]*)\n(?! {4})/);
-  return parts.map((part) => (part.startsWith("    ") ? typed(part) : paragraph(part.trim()))).join("\n");
+  return parts
+    .map((part) => {
+      const [, term, meaning] = /^ {2}(\S+) {2,}(\S.*)$/s.exec(part) ?? [];
+      if (term !== undefined && meaning !== undefined) return item(bold(term), text(oneLine(meaning)));
+      return part.startsWith("    ") ? typed(part.replaceAll(/^ {4}/gm, "")) : paragraph(oneLine(part));
+    })
+    .join("\n");
+}
+
+function oneLine(words: string): string {
+  return words.trim().replaceAll(/\n\s*/g, " ");
 }
 
 function typed(lines: string): string {
-  return `.RS 2n\n${example(lines.replaceAll(/^ {4}/gm, ""))}\n.RE`;
+  return `.RS 4n\n${example(lines)}\n.RE`;
 }
 
 export function configurationPage(epoch: number): string {
@@ -98,7 +159,7 @@ export function configurationPage(epoch: number): string {
     section("Keys", ...configKeys.map(keyPart)),
     section(
       "Example",
-      example(
+      typed(
         '[learn]\nfrom = "7d"\n\n[output.elasticsearch]\nenabled = true\nurls = ["https://es.example.org:9200"]',
       ),
     ),
@@ -122,7 +183,8 @@ function keyPart({ path, purpose, expects, unit, reason, default: value }: Key):
 /** @param epoch seconds: when what is described was made */
 function title(name: string, number: number, manual: string, epoch: number): string {
   const date = new Date(epoch * 1_000).toISOString().slice(0, 10);
-  return `.TH ${quoted(name)} ${number} ${date} ${quoted(`kinwatch ${packageFile.version}`)} ${quoted(manual)}`;
+  const head = `.TH ${quoted(name)} ${number} ${date} ${quoted(`kinwatch ${packageFile.version}`)} ${quoted(manual)}`;
+  return `${head}\n.nh\n.ad l`; // no hyphens and no blanks that are not ours: paths and addresses are copied from here
 }
 
 function page(parts: readonly string[]): string {

@@ -21,6 +21,7 @@ import packageFile from "../package.json" with { type: "json" };
 import { bundle, koffiPart } from "./bundle.ts";
 import { cycloneDx, licenseTexts, type Part, partOf, partsOf, runtimePart } from "./parts.ts";
 import { type Arch, fetchRuntime } from "./runtime.ts";
+import { sourceDate } from "./source-date.ts";
 import { writeTexts } from "./texts.ts";
 
 const archs = { x86_64: "x64", aarch64: "arm64" } as const satisfies Record<string, Arch>;
@@ -41,7 +42,7 @@ const machine = values.arch as keyof typeof archs;
 const arch = archs[machine];
 if (arch === undefined)
   throw new Error(`--arch is one of ${Object.keys(archs).join(", ")}, not ${values.arch}`);
-const epoch = process.env["SOURCE_DATE_EPOCH"] ?? git("log", "-1", "--format=%ct");
+const epoch = sourceDate();
 const hasRuntime = !values.without.includes("runtime");
 
 const folder = resolve(values.folder);
@@ -60,7 +61,7 @@ const parts: Part[] = [
   ...(runtime === undefined ? [] : [runtimePart(runtime)]),
 ];
 
-await writeTexts(tree, Number(epoch));
+await writeTexts(tree, epoch);
 for (const name of ["kinwatch.1", "kinwatch.toml.5"]) compress(join(tree, name));
 for (const name of ["90-kinwatch.rules", "kinwatch.catalog", "kinwatch.sh"]) copyFrom("packaging", name);
 for (const name of globSync("*", { cwd: join(root, "systemd") })) copyFrom("systemd", name);
@@ -152,14 +153,10 @@ function buildRpm(): string[] {
     "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
   ];
   execFileSync("rpmbuild", [...args, ...defines.flatMap((define) => ["--define", define]), spec], {
-    env: { ...process.env, SOURCE_DATE_EPOCH: epoch, LC_ALL: "C" },
+    env: { ...process.env, SOURCE_DATE_EPOCH: String(epoch), LC_ALL: "C" },
     stdio: ["ignore", "ignore", "inherit"],
   });
   return globSync(`kinwatch-${version}-${values.release}.${machine}.rpm`, { cwd: folder }).map((name) =>
     join(folder, name),
   );
-}
-
-function git(...args: string[]): string {
-  return execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
 }

@@ -6,6 +6,7 @@ import { commandTree } from "./command-tree.ts";
 import { bashCompletion, fishCompletion, zshCompletion } from "./completions.ts";
 import { defaultConfigFile } from "./default-config.ts";
 import { commandsPage, configurationPage } from "./man-pages.ts";
+import { sourceDate } from "./source-date.ts";
 
 /** @param epoch seconds; the date of the pages */
 export async function writeTexts(folder: string, epoch: number): Promise<void> {
@@ -24,5 +25,5 @@ export async function writeTexts(folder: string, epoch: number): Promise<void> {
 
 if (import.meta.main) {
   const folder = process.argv[2] ?? fileURLToPath(new URL("../build/texts", import.meta.url));
-  await writeTexts(resolve(folder), Date.now() / 1_000);
+  await writeTexts(resolve(folder), sourceDate());
 }

@@ -46,6 +46,7 @@ Examples:
       jq .elasticsearch.waiting.documents
 
 Whether this host can be watched at all is told by: ${kinwatch} check
+
 Exit code 1: no daemon is at work here, or Elasticsearch has not taken
 what was sent last, or has refused documents.`,
     )

@@ -23,6 +23,7 @@ export type RealPart =
   | "aarch64-strip"
   | "mandoc"
   | "bash"
+  | "bash-completion"
   | "fish"
   | "zsh"
   | "python3"
@@ -43,6 +44,9 @@ const folders = [
 
 const libraryFolders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
 
+/** What distributions have an interactive bash read. */
+export const bashCompletionPath = "/usr/share/bash-completion/bash_completion";
+
 const checks: Readonly<Record<RealPart, () => boolean>> = {
   root: isRoot,
   rpm: () => findProgram("rpm") !== undefined,
@@ -56,6 +60,7 @@ const checks: Readonly<Record<RealPart, () => boolean>> = {
   "aarch64-strip": () => findProgram("aarch64-linux-gnu-strip") !== undefined,
   mandoc: () => findProgram("mandoc") !== undefined,
   bash: () => findProgram("bash") !== undefined,
+  "bash-completion": () => existsSync(bashCompletionPath),
   fish: () => findProgram("fish") !== undefined,
   zsh: () => findProgram("zsh") !== undefined,
   python3: () => findProgram("python3") !== undefined,
