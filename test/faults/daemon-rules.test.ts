@@ -209,6 +209,7 @@ test("run: an alert whose rule has gone gets its outcome all the same", async ()
   };
   world.append(run("first", "rpm", ["-i", "a.rpm"]));
   await awaited(2);
+  await running.until("stdout", /"installs"[^\n]*\n/);
   await says(running, /gone: installs/, () => world.remove("installs.toml"));
   await says(running, /new: tools/, () => world.rule("tools.toml", ruleOf("tools", "process.name:hammer")));
   await awaited(0);
