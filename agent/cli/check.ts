@@ -10,7 +10,7 @@ import { printable } from "../printable.ts";
 import { checkState } from "../store/state-file.ts";
 import { kinwatch } from "./checkout.ts";
 import { findingLines, paint } from "./finding-lines.ts";
-import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
+import { endWhenReaderLeaves, type Format, formatOf, formatOption, jsonOption } from "./format.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 
 interface Options extends SettingsOptions {
@@ -26,6 +26,7 @@ export function checkCommand(): Command {
     .addOption(configOption())
     .addOption(stateOption())
     .addOption(formatOption())
+    .addOption(jsonOption())
     .addHelpText(
       "after",
       `
@@ -33,7 +34,7 @@ Examples:
   As root, who alone may ask audit for its rules:
     ${kinwatch} check
   For a script, what is wrong and nothing else:
-    ${kinwatch} check --format ndjson |
+    ${kinwatch} check --json |
       jq -r 'select(.status != "ok") | [.fact, .text] | @tsv'
 
 Nothing is changed. Lines that begin with $ cure what stands above them, as

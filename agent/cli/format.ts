@@ -9,6 +9,11 @@ export function formatOption(): Option {
   return new Option("--format <format>", "pretty on a terminal, else ndjson").choices(["pretty", "ndjson"]);
 }
 
+/** As many tools call it. */
+export function jsonOption(): Option {
+  return new Option("--json", "the same as --format ndjson").implies({ format: "ndjson" });
+}
+
 /** Where a line is for a person also in a pipe: what is wrong with a file, a guide. */
 export function textFirst(): Option {
   return new Option("--format <format>", "for people, or for programs")

@@ -12,6 +12,7 @@ import type { Config, ElasticsearchConfig } from "../config.ts";
 import { type Counters, newCounters } from "../counters.ts";
 import { KinwatchError } from "../errors.ts";
 import { readHostFacts } from "../health/host-facts.ts";
+import { showsHostProcesses } from "../health/pid-namespace.ts";
 import { UserNames } from "../health/user-names.ts";
 import { readContainerOnce } from "../lineage/container-of.ts";
 import { readOnce } from "../lineage/process-details.ts";
@@ -104,6 +105,11 @@ async function run(options: SettingsOptions): Promise<void> {
   });
   log.info(`watching ${source.description}`);
   if (reason !== undefined) log.warn(`not the audit log: ${reason}; ${kinwatch} check tells what to do`);
+  const isHere = source.name === "procfs" || showsHostProcesses() ? isThisHost : () => false;
+  if (!isHere(undefined))
+    log.warn(
+      `/proc shows a container's pids, which audit does not know: nothing is looked up there; ${kinwatch} check tells what to do`,
+    );
   const delivery = new Delivery({
     store,
     outputs: outputsOf(config, log),
@@ -124,7 +130,7 @@ async function run(options: SettingsOptions): Promise<void> {
   await using _ = new RuleWatch({ directories: rules.directories, look: () => rules.reload() });
   const packages = new PackageOwners(counters);
   const owners = new ImageOwners({
-    isThisHost,
+    isThisHost: isHere,
     fileOf: processFile,
     lineOf: readScriptLine,
     ask: (path) => packages.ask(path),
@@ -146,12 +152,12 @@ async function run(options: SettingsOptions): Promise<void> {
     lineage: {
       processesMax: config.lineage.processes_max,
       readProcess: readProcEntry,
-      isThisHost,
+      isThisHost: isHere,
       nowMs: Date.now,
     },
     installations: {
       aliases: readRpmAliases("/", "/root"),
-      isGone: ({ exec }) => isThisHost(exec.node) && !isAlive(exec.pid, exec.timeMs),
+      isGone: ({ exec }) => isHere(exec.node) && !isAlive(exec.pid, exec.timeMs),
     },
     rules: () => rules.engine,
     past: openPast(source, config.source, stop.signal),
@@ -159,10 +165,10 @@ async function run(options: SettingsOptions): Promise<void> {
     knowledge: {
       host: readHostFacts,
       provider: source.name,
-      nameUser: (uid, node) => (isThisHost(node) ? users.of(uid) : undefined),
-      readDetails: readOnce((exec) => (isThisHost(exec.node) ? readProcDetails(exec) : undefined)),
+      nameUser: (uid, node) => (isHere(node) ? users.of(uid) : undefined),
+      readDetails: readOnce((exec) => (isHere(exec.node) ? readProcDetails(exec) : undefined)),
       readOwners: owners.of,
-      readContainer: readContainerOnce((exec) => (isThisHost(exec.node) ? readContainer(exec) : undefined)),
+      readContainer: readContainerOnce((exec) => (isHere(exec.node) ? readContainer(exec) : undefined)),
     },
     owners: { images: owners, wait: (answers) => waitAtMost(answers, OWNERS_MS) },
     agent: agentOf(store),

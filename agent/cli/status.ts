@@ -7,7 +7,7 @@ import type { Totals } from "../store/shipments.ts";
 import { holderOf } from "../store/state-lock.ts";
 import { openStoreToRead } from "../store/store.ts";
 import { kinwatch } from "./checkout.ts";
-import { endWhenReaderLeaves, type Format, formatOf, formatOption } from "./format.ts";
+import { endWhenReaderLeaves, type Format, formatOf, formatOption, jsonOption } from "./format.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 
 interface Options extends SettingsOptions {
@@ -35,6 +35,7 @@ export function statusCommand(): Command {
     .addOption(configOption())
     .addOption(stateOption())
     .addOption(formatOption())
+    .addOption(jsonOption())
     .addHelpText(
       "after",
       `
@@ -42,7 +43,7 @@ Examples:
   For people:
     ${kinwatch} status
   For a script, how many documents wait for Elasticsearch:
-    ${kinwatch} status --format ndjson |
+    ${kinwatch} status --json |
       jq .elasticsearch.waiting.documents
 
 Whether this host can be watched at all is told by: ${kinwatch} check

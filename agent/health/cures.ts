@@ -19,6 +19,25 @@ export function startAuditd({ systemd }: System): Cure {
   return [systemd ? "systemctl enable --now auditd" : "auditd"]; // auditd(8): goes to the background by itself
 }
 
+/** Fedora, RHEL and SUSE have grubby or a line in /etc/default/grub. */
+export function bootWithAudit({ programs }: System): Cure {
+  const edit = programs.has("grubby")
+    ? ["grubby --update-kernel=ALL --remove-args='audit=0 audit=off'"]
+    : [
+        "sed -i -E 's/\\baudit=(0|off)\\b//' /etc/default/grub",
+        programs.has("update-grub") ? "update-grub" : "grub2-mkconfig -o /boot/grub2/grub.cfg",
+      ];
+  return [...edit, "reboot"];
+}
+
+/** Files that were moved into place keep the labels of where they came from; what is denied after this is the policy's. */
+export function relabel(): Cure {
+  return [
+    "restorecon -RFv /usr/bin/kinwatch /usr/lib/kinwatch /etc/kinwatch /var/lib/kinwatch",
+    "ausearch -m AVC -ts recent -i",
+  ];
+}
+
 /**
  * For this boot and those that follow. Named to come after rules that others have made: of several the first one counts, and its key is
  * what they search for.

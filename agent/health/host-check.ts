@@ -5,11 +5,13 @@
 import { type AuditRule, execCoverage, hiddenRecords, taskNever } from "./audit-rules.ts";
 import type { AuditStatus } from "./audit-status.ts";
 import {
+  bootWithAudit,
   type Cure,
   deleteRule,
   install,
   loadExecRules,
   quoted,
+  relabel,
   removeRules,
   setAuditd,
   startAuditd,
@@ -28,6 +30,7 @@ export const facts = [
   "log",
   "history",
   "recording",
+  "selinux",
   "proc",
   "rpm",
   "rpm-plugin",
@@ -57,6 +60,10 @@ export interface HostReport {
   readonly silentLog: boolean; // the audit log that should be read tells nothing
 }
 
+const MEBIBYTE = 1_048_576; // max_log_file counts in these: auditd.conf(5), src/auditd-event.c
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS; // an upgrade, a full disk that somebody has to see to
+
 type Told = readonly [status: Finding["status"], text: string, cure?: Cure] | undefined;
 const ok = (text: string): Told => ["ok", text];
 const warning = (text: string, cure: Cure = []): Told => ["warning", text, cure];
@@ -76,12 +83,8 @@ const judges: Readonly<Record<Fact, (survey: HostSurvey, options: CheckOptions) 
   log,
   history,
   recording,
-  proc: ({ procHidden }) =>
-    procHidden
-      ? failed("Processes of other users are hidden (hidepid): parents cannot be looked up.", [
-          "mount -o remount,hidepid=0 /proc",
-        ])
-      : ok("shows all processes"),
+  selinux,
+  proc,
   rpm: ({ rpm }) => (rpm ? ok(rpm.version) : warning("There is no rpm here: nothing that kinwatch watches.")),
   "rpm-plugin": rpmPlugin,
   journald: ({ journald, systemd }, { journald: wanted }) => {
@@ -138,7 +141,10 @@ export function checkHost(survey: HostSurvey, options: CheckOptions): HostReport
 }
 
 function auditd(survey: HostSurvey): Told {
-  const { programs, receiver, audit } = survey;
+  const { programs, receiver, audit, bootedWithoutAudit } = survey;
+  if (!("pid" in audit) && bootedWithoutAudit) {
+    return failed("The kernel was booted with audit=0: it audits nothing.", bootWithAudit(survey));
+  }
   if (receiver === "auditd" && "pid" in audit) return ok(`runs, pid ${audit.pid}`);
   if (!programs.has("auditd"))
     return failed("auditd is not installed: nothing writes an audit log.", install("audit", survey));
@@ -262,7 +268,7 @@ function log(survey: HostSurvey): Told {
 }
 
 function history(
-  { log: { bytes, begunMs }, auditd: { config, path } }: HostSurvey,
+  { log: { bytes, begunMs, freeBytes }, auditd: { config, path } }: HostSurvey,
   { nowMs }: CheckOptions,
 ): Told {
   const since =
@@ -270,6 +276,16 @@ function history(
   if (config === undefined) return begunMs === undefined ? undefined : ok(since);
   const { fileMegabytes, files, whenFull } = config;
   const room = `${files} × ${fileMegabytes} MB`;
+  const pace = begunMs === undefined ? 0 : paceOf(bytes, nowMs - begunMs, fileMegabytes);
+  const lastsMs = (files * fileMegabytes * MEBIBYTE) / pace;
+  if (whenFull === "rotate" && files >= 2 && lastsMs < HOUR_MS) {
+    const most = Math.floor(freeBytes / 4 / files / MEBIBYTE); // the disk has other uses
+    const wanted = Math.min(Math.ceil((2 * HOUR_MS * pace) / files / MEBIBYTE), most);
+    return warning(
+      `At the pace of this host the retained logs (${room}) last for ${duration(lastsMs)}: a stop of kinwatch that is longer loses what happened meanwhile.`,
+      wanted > fileMegabytes ? setAuditd(path, "max_log_file", wanted) : [],
+    );
+  }
   if (whenFull === "keep_logs") return ok(`${since}; all is kept`);
   if (whenFull === "rotate" && files >= 2) return ok(`${since}; room for ${room}`);
   if (whenFull === "suspend") {
@@ -295,15 +311,43 @@ function recording(survey: HostSurvey): Told {
   return some ? warning(`${text} The rules leave it out, or auditd lags.`) : failed(text);
 }
 
+function selinux({ selinux: state }: HostSurvey): Told {
+  if (state === undefined) return undefined;
+  if (!state.enforcing) return ok("permissive: it denies nothing");
+  const last = state.denials.at(-1);
+  if (last === undefined) return ok("enforcing; the log shows nothing that it denied kinwatch");
+  return warning(
+    `SELinux denied kinwatch ${state.denials.length === 1 ? "something" : `${state.denials.length} things`}, the last at ${new Date(last.timeMs).toISOString()}: ${last.text}`,
+    relabel(),
+  );
+}
+
+function proc({ procHidden, pidNamespace }: HostSurvey, { source }: CheckOptions): Told {
+  if (procHidden) {
+    return failed("Processes of other users are hidden (hidepid): parents cannot be looked up.", [
+      "mount -o remount,hidepid=0 /proc",
+    ]);
+  }
+  if (!pidNamespace) return ok("shows all processes");
+  const text = "Shows this container's processes only, by other pids than audit's";
+  const cure = "Start the container with the pids of the host (--pid=host, hostPID: true).";
+  return source === "procfs"
+    ? failed(`${text}: what is installed outside goes unseen. ${cure}`)
+    : warning(`${text}: parents that no record knows cannot be looked up. ${cure}`);
+}
+
 function rpmPlugin(survey: HostSurvey): Told {
   const { rpm } = survey;
   if (rpm === undefined) return undefined;
   if (rpm.there) return ok(rpm.plugin);
   const unseen = "What dnf and the like install is not seen, and no outcome is known";
   if (rpm.plugin === "") {
-    return warning(`rpm's audit plug-in is switched off by a macro. ${unseen}.`, [
-      "grep -rn __transaction_audit /etc/rpm ~/.rpmmacros",
-    ]);
+    return warning(
+      `rpm's audit plug-in is switched off by a macro. ${unseen}.`,
+      rpm.switchedOffIn.length === 0
+        ? ["grep -rn __transaction_audit /etc/rpm /usr/lib/rpm ~/.rpmmacros ~/.config/rpm"]
+        : [`sed -i '/^ *%__transaction_audit\\b/d' ${rpm.switchedOffIn.map(quoted).join(" ")}`],
+    );
   }
   if (rpm.elsewhere !== undefined) {
     const folder = rpm.elsewhere.replace(/\/audit\.so$/, "");
@@ -327,8 +371,19 @@ function cureOfRules({ audit: status }: HostSurvey, cure: Cure): Cure {
   return [...cure.filter((line) => line !== "augenrules --load"), "reboot"];
 }
 
-function unknown({ uid }: HostSurvey, text: string): Told {
-  return uid === 0 ? failed(text) : warning(text);
+/** The kernel tells root alone, and nobody in a pid namespace: kernel/audit.c, audit_netlink_ok(). */
+function unknown({ uid, pidNamespace }: HostSurvey, text: string): Told {
+  return uid === 0 && !pidNamespace ? failed(text) : warning(text);
+}
+
+/** Bytes a millisecond; 0 where the log is too young to tell. */
+function paceOf(bytes: number, ms: number, fileMegabytes: number): number {
+  const tells = ms >= 10 * MINUTE_MS || bytes >= fileMegabytes * MEBIBYTE;
+  return tells ? bytes / Math.max(ms, 1) : 0;
+}
+
+function duration(ms: number): string {
+  return ms < MINUTE_MS ? `${Math.round(ms / 1_000)} s` : `${Math.round(ms / MINUTE_MS)} min`;
 }
 
 function megabytes(bytes: number): string {

@@ -8,17 +8,20 @@ import {
   openSync,
   readFileSync,
   readSync,
+  statfsSync,
   statSync,
 } from "node:fs";
-import { arch } from "node:os";
+import { arch, homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { type KinwatchError, systemCode } from "../errors.ts";
-import { isRecorded } from "./audit-proof.ts";
+import { isRecorded, tailOf } from "./audit-proof.ts";
 import { type AuditRule, parseAuditRules } from "./audit-rules.ts";
 import { type AuditStatus, parseAuditStatus } from "./audit-status.ts";
 import { type AuditdConfig, parseAuditdConfig } from "./auditd-config.ts";
 import { ask, findProgram } from "./command.ts";
 import { type OsRelease, readOsRelease } from "./os-release.ts";
+import { showsHostProcesses } from "./pid-namespace.ts";
+import { type Denial, selinuxDenials } from "./selinux-denials.ts";
 
 export interface HostSurvey {
   readonly os: OsRelease;
@@ -35,6 +38,7 @@ export interface HostSurvey {
     readonly problem: string | undefined; // a system error's code
     readonly begunMs: number | undefined; // time of the oldest record that is retained
     readonly bytes: number; // of all files
+    readonly freeBytes: number; // on its disk
     readonly recordsUs: boolean; // an execution of our own appeared in it
   };
   readonly rpm: RpmSurvey | undefined; // undefined: no rpm
@@ -42,6 +46,9 @@ export interface HostSurvey {
   readonly state: { readonly folder: string; readonly problem: string | undefined };
   readonly database: "none" | "sound" | KinwatchError;
   readonly procHidden: boolean; // processes of other users are not shown
+  readonly pidNamespace: boolean; // /proc shows those of a container, by pids of its own
+  readonly selinux: { readonly enforcing: boolean; readonly denials: readonly Denial[] } | undefined; // undefined: none here
+  readonly bootedWithoutAudit: boolean;
 }
 
 export interface RpmSurvey {
@@ -49,9 +56,14 @@ export interface RpmSurvey {
   readonly plugin: string; // where rpm looks for its audit plug-in; empty: switched off
   readonly there: boolean;
   readonly elsewhere: string | undefined; // a plug-in where rpm does not look
+  readonly switchedOffIn: readonly string[]; // files of macros
 }
 
-const programs = ["auditctl", "auditd", "augenrules", "dnf", "yum", "zypper", "apt-get", "systemctl"];
+const programs = [
+  ...["auditctl", "auditd", "augenrules", "systemctl", "grubby", "update-grub"],
+  ...["dnf", "yum", "zypper", "apt-get"],
+];
+const DENIALS_BYTES = 4_194_304; // of the log's end: some thousand events
 const proofMsMax = 1_000; // auditd writes within some milliseconds, but a busy host has a backlog
 
 export interface SurveyOptions {
@@ -93,6 +105,9 @@ export async function surveyHost({ auditLog, stateFolder, database }: SurveyOpti
     state: { folder: stateFolder, problem: stateProblem(stateFolder) },
     database,
     procHidden: !existsSync("/proc/1/stat"), // hidepid: proc(5)
+    pidNamespace: !showsHostProcesses(),
+    selinux: surveySelinux(auditLog),
+    bootedWithoutAudit: /(^| )audit=(0|off)( |$)/m.test(readText("/proc/cmdline") ?? ""), // kernel/audit.c, audit_enable()
   };
 }
 
@@ -110,13 +125,14 @@ function auditdConfigPath(pid: number): string {
 }
 
 /** All files of the log: audit.log, audit.log.1, … */
-function retained(path: string): { bytes: number; begunMs: number | undefined } {
+function retained(path: string): Pick<HostSurvey["log"], "bytes" | "begunMs" | "freeBytes"> {
   const files = globSync(`${path.replace(/[*?[\]{}!()\\]/g, "\\$&")}{,.[0-9]*}`);
   const sizes = files.map((file) => statSync(file, { throwIfNoEntry: false })?.size ?? 0);
   const begun = files.map(firstRecordMs).filter((ms) => ms !== undefined);
   return {
     bytes: sizes.reduce((sum, size) => sum + size, 0),
     begunMs: begun.length === 0 ? undefined : Math.min(...begun),
+    freeBytes: freeBytes(dirname(path)),
   };
 }
 
@@ -148,7 +164,40 @@ async function surveyRpm(): Promise<RpmSurvey | undefined> {
     plugin,
     there: plugin !== "" && existsSync(plugin),
     elsewhere: existsSync(join(folder, "audit.so")) ? undefined : elsewhere,
+    switchedOffIn: plugin === "" ? macroFiles().filter(switchesPluginOff) : [],
   };
+}
+
+/** Where people and packages put macros of their own: rpm-config(5), macropath of `rpm --showrc`. */
+function macroFiles(): string[] {
+  const home = homedir();
+  return globSync([
+    ...["/etc/rpm/macros", "/etc/rpm/macros.*", "/usr/lib/rpm/macros.d/macros.*"],
+    ...[join(home, ".rpmmacros"), join(home, ".config/rpm/macros")],
+  ]);
+}
+
+function switchesPluginOff(path: string): boolean {
+  return /^ *%__transaction_audit\b[ \t]*(%\{?nil\}?)?[ \t]*$/m.test(readText(path) ?? "");
+}
+
+/** @returns undefined where SELinux is not in force at all */
+function surveySelinux(auditLog: string): HostSurvey["selinux"] {
+  const enforce = readText("/sys/fs/selinux/enforce");
+  if (enforce === undefined) return undefined;
+  return {
+    enforcing: enforce === "1",
+    denials: selinuxDenials(tailOf(auditLog, DENIALS_BYTES), process.execPath),
+  };
+}
+
+function freeBytes(folder: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  } catch {
+    return 0; // there is no such folder
+  }
 }
 
 /** The folder, or where it would be made. */

@@ -125,6 +125,6 @@ test("kinwatch check: a plain user is told what only root can know", {
 
 test("kinwatch check: --help teaches by example, and says what the exit codes mean", async () => {
   const { stdout } = await kinwatch(["check", "--help"]);
-  assert.match(stdout, /kinwatch -- check --format ndjson \|\n +jq/);
+  assert.match(stdout, /kinwatch -- check --json \|\n +jq/);
   assert.match(stdout, /Exit code 0: this host is watched.* 3: it is not/);
 });

@@ -27,6 +27,7 @@ const log = {
   problem: undefined,
   begunMs: 0,
   bytes: 12_345_678,
+  freeBytes: 100e9,
   recordsUs: true,
 };
 const rpm = {
@@ -34,6 +35,7 @@ const rpm = {
   plugin: "/usr/lib64/rpm-plugins/audit.so",
   there: true,
   elsewhere: undefined,
+  switchedOffIn: [],
 };
 const good: HostSurvey = {
   os: os("fedora"),
@@ -51,6 +53,9 @@ const good: HostSurvey = {
   state: { folder: "/var/lib/kinwatch", problem: undefined },
   database: "sound",
   procHidden: false,
+  pidNamespace: false,
+  selinux: { enforcing: true, denials: [] },
+  bootedWithoutAudit: false,
 };
 const options: CheckOptions = { source: "auto", journald: true, nowMs: 3 * 3_600_000 };
 const off = { auditd: { audit: { ...status, pid: 0 }, receiver: undefined } };
@@ -123,10 +128,47 @@ const rows: readonly Row[] = [
     text: /Operation not permitted/,
   },
   {
+    why: "root of a container, and audit refuses to answer",
+    survey: {
+      ...{ audit: { problem: "Operation not permitted" }, receiver: undefined, rules: undefined },
+      pidNamespace: true,
+    },
+    fact: "auditd",
+    status: "warning",
+  },
+  {
     why: "a user, and audit refuses to answer",
     survey: { uid: 5, audit: { problem: "You must be root" }, receiver: undefined, rules: undefined },
     fact: "auditd",
     status: "warning",
+  },
+  {
+    why: "booted without audit",
+    survey: {
+      audit: { problem: "not in kernel" },
+      receiver: undefined,
+      rules: undefined,
+      bootedWithoutAudit: true,
+    },
+    fact: "auditd",
+    status: "failed",
+    text: /audit=0/,
+    cure: /^sed -i .*grub2-mkconfig .*\nreboot$/s,
+  },
+  {
+    why: "booted without audit, with grubby",
+    survey: {
+      ...{
+        audit: { problem: "not in kernel" },
+        receiver: undefined,
+        rules: undefined,
+        bootedWithoutAudit: true,
+      },
+      programs: new Set(["auditd", "grubby"]),
+    },
+    fact: "auditd",
+    status: "failed",
+    cure: /^grubby --update-kernel=ALL --remove-args='audit=0 audit=off'\nreboot$/,
   },
   {
     why: "audit off",
@@ -273,6 +315,26 @@ const rows: readonly Row[] = [
     cure: /num_logs = 5/,
   },
   {
+    why: "logs that last for minutes on a busy host",
+    survey: { log: { ...log, bytes: 40e6, begunMs: 3 * 3_600_000 - 600_000 } },
+    fact: "history",
+    status: "warning",
+    text: /last for 10 min/,
+    cure: /max_log_file = 92\//,
+  },
+  {
+    why: "the same, and no room for more",
+    survey: { log: { ...log, bytes: 40e6, begunMs: 3 * 3_600_000 - 600_000, freeBytes: 100e6 } },
+    fact: "history",
+    status: "warning",
+  },
+  {
+    why: "a young log tells no pace",
+    survey: { log: { ...log, bytes: 1e6, begunMs: 3 * 3_600_000 - 5_000 } },
+    fact: "history",
+    status: "ok",
+  },
+  {
     why: "rules are there, and yet nothing is recorded",
     survey: { log: { ...log, recordsUs: false } },
     fact: "recording",
@@ -284,6 +346,28 @@ const rows: readonly Row[] = [
     fact: "proc",
     status: "failed",
     cure: /hidepid=0/,
+  },
+  {
+    why: "a container with pids of its own",
+    survey: { pidNamespace: true },
+    fact: "proc",
+    status: "warning",
+    text: /--pid=host/,
+  },
+  {
+    why: "SELinux denies",
+    survey: { selinux: { enforcing: true, denials: [{ timeMs: 0, text: '{ read } for name="audit.log"' }] } },
+    fact: "selinux",
+    status: "warning",
+    text: /^SELinux denied kinwatch something, the last at 1970-.*audit\.log/,
+    cure: /^restorecon /,
+  },
+  {
+    why: "SELinux only says what it would deny",
+    survey: { selinux: { enforcing: false, denials: [{ timeMs: 0, text: "{ read }" }] } },
+    fact: "selinux",
+    status: "ok",
+    text: /permissive/,
   },
   { why: "no rpm", survey: { rpm: undefined }, fact: "rpm", status: "warning" },
   {
@@ -307,6 +391,13 @@ const rows: readonly Row[] = [
     status: "warning",
     text: /switched off/,
     cure: /^grep -rn/,
+  },
+  {
+    why: "a plug-in that a macro switched off in a file that is known",
+    survey: { rpm: { ...rpm, plugin: "", there: false, switchedOffIn: ["/etc/rpm/macros.site"] } },
+    fact: "rpm-plugin",
+    status: "warning",
+    cure: /^sed -i '\/\^ \*%__transaction_audit\\b\/d' \/etc\/rpm\/macros\.site$/,
   },
   {
     why: "an rpm before plug-ins for audit",
@@ -389,6 +480,14 @@ test("checkHost(): without auditd /proc is watched, unless the audit log was ask
   assert.match(auto.findings.find(({ fact }) => fact === "auditd")?.cure[0] ?? "", /install audit$/);
   assert.equal(checkHost(bare, { ...options, source: "audit-log" }).watched, false);
   assert.equal(checkHost(bare, { ...options, source: "procfs" }).watched, true);
+});
+
+test("checkHost(): through /proc a container with pids of its own is not the host", () => {
+  const report = checkHost({ ...good, pidNamespace: true }, { ...options, source: "procfs" });
+  assert.deepEqual(
+    report.findings.filter(({ status }) => status === "failed").map(({ fact }) => fact),
+    ["proc"],
+  );
 });
 
 test("checkHost(): a log that is there but gets nothing is no reason to be content with /proc", () => {
