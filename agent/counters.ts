@@ -14,6 +14,7 @@ export const counterNames = [
   "logs_rotated", // the live log was renamed and begun anew
   "logs_truncated", // the live log became shorter
   "logs_lost", // rotated away before they were read, or unreadable: the position was in none of the logs
+  "kernel_records_lost", // by the kernel's audit itself, where it tells us
   "source_retries", // the log was missing or unreadable, and was tried again
   "processes_evicted", // pushed out of the full process table
   "terms_truncated", // events with more combinations of a rule's terms than were looked at
@@ -59,6 +60,7 @@ export const lossNames = [
   "arguments_truncated",
   "logs_truncated",
   "logs_lost",
+  "kernel_records_lost",
   "processes_evicted",
   "processes_missed",
   "outcomes_let_go",

@@ -5,9 +5,13 @@
 export const errorCodes = [
   "KW_ALERT_UNKNOWN",
   "KW_ARGUMENT_INVALID",
+  "KW_AUDIT_BACKLOG",
   "KW_AUDIT_LOG_GAP",
   "KW_AUDIT_LOG_MISSING",
   "KW_AUDIT_LOG_UNREADABLE",
+  "KW_AUDIT_OFF",
+  "KW_AUDIT_SILENT",
+  "KW_AUDIT_UNATTENDED",
   "KW_BASELINE_DAMAGED",
   "KW_BASELINE_INSECURE",
   "KW_BASELINE_INVALID",
@@ -84,6 +88,7 @@ export const errorCodes = [
   "KW_STATE_NEWER",
   "KW_STATE_OLDER",
   "KW_STATE_UNUSABLE",
+  "KW_STATUS_UNAVAILABLE",
 ] as const;
 export type ErrorCode = (typeof errorCodes)[number];
 

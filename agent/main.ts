@@ -8,7 +8,7 @@
  */
 import type { AgentDocument, HostDocument } from "./alert/alert-document.ts";
 import { Dispatch } from "./alert/dispatch.ts";
-import type { HealthDocument } from "./alert/ecs-health.ts";
+import type { FlowPart, HealthDocument } from "./alert/ecs-health.ts";
 import { HeldSteps } from "./alert/held-steps.ts";
 import { type FleetKnowledge, Judge } from "./alert/judge.ts";
 import type { Pulse } from "./alert/pulse.ts";
@@ -35,8 +35,11 @@ export interface FlowOptions extends Omit<PassOptions, "rules"> {
   readonly renewed: (newcomers: readonly Rule[], taught: boolean) => void;
   readonly store: Store;
   readonly delivery: Delivery;
-  /** The way there, and when it is told how kinwatch does. undefined: it is not wanted */
-  readonly elasticsearch?: { readonly shipping: Shipping; readonly pulse: Pulse } | undefined;
+  /** The way to Elasticsearch. undefined: it is not wanted */
+  readonly shipping?: Shipping | undefined;
+  /** When to tell how kinwatch does, and to whom beside Elasticsearch. undefined: stored logs are read */
+  readonly pulse?: Pulse | undefined;
+  readonly told?: (health: HealthDocument) => void;
   /** What the fleet can be asked. undefined: it is not wanted */
   readonly prevalence?: FleetKnowledge | undefined;
   /** The last part of data streams' names. */
@@ -50,8 +53,8 @@ export interface FlowOptions extends Omit<PassOptions, "rules"> {
   readonly owners?: Owners | undefined;
   /** Told each time that all there is has been read, at least once a second: the first time the host is watched. */
   readonly caughtUp: () => void;
-  /** Told after each observation, which comes at least once a second: the flow moves. */
-  readonly worked?: () => void;
+  /** Told after each observation, which comes at least once a second: the flow moves. @param part asks it how it does */
+  readonly worked?: (part: () => FlowPart) => void;
   /** The state cannot be written now, as on a full disk: waits. @returns false where it is not worth another try */
   readonly stateRefused: (error: unknown) => Promise<boolean>;
   /** Told the first lines that are no audit records. */
@@ -70,8 +73,8 @@ const COMMIT_MS = 1_000; // how much reading a kill repeats; what is decided is 
 
 /** Ends when the source ends: stored logs are read, or its stop signal came. What was decided is on disk then. */
 export async function watch(options: FlowOptions): Promise<void> {
-  const { source, store, delivery, elasticsearch, counters, startMs, namespace, owners } = options;
-  const dispatch = elasticsearch && new Dispatch(store.shipments);
+  const { source, store, delivery, shipping, counters, startMs, namespace, owners } = options;
+  const dispatch = shipping && new Dispatch(store.shipments);
   const pass = new Pass({ ...options, rules: options.rules() });
   const baseline = new Baseline(store);
   const judge = new Judge({
@@ -99,13 +102,19 @@ export async function watch(options: FlowOptions): Promise<void> {
   function commit(steps: readonly Step[], seen: boolean, nowMs: number, isAll = true): void {
     let reached = committed;
     const wallMs = Date.now();
-    const pulse = elasticsearch?.pulse.isDue(wallMs) ? elasticsearch.pulse : undefined;
+    const pulse = options.pulse?.isDue(wallMs) ? options.pulse : undefined;
+    const document = pulse?.document(part(), {
+      host: options.knowledge.host(),
+      agent: options.agent,
+      namespace,
+      nowMs: wallMs,
+    });
     store.transaction(() => {
       for (const step of steps) judge.judge(step);
       judge.summarise(nowMs);
       baseline.write();
       judge.writeHits();
-      if (pulse !== undefined) dispatch?.health(health(pulse, wallMs));
+      if (document !== undefined) dispatch?.health(document);
       if (!isAll) return;
       if (startMs !== undefined && !seen) baseline.reach(pass.timeMs);
       const position = seen ? undefined : pass.resumePoint();
@@ -116,19 +125,19 @@ export async function watch(options: FlowOptions): Promise<void> {
     });
     committed = reached;
     pulse?.told(wallMs);
+    if (document !== undefined) options.told?.(document);
     baseline.written(true);
     judge.written(true);
     committedAtMs = performance.now();
   }
 
-  function health(pulse: Pulse, nowMs: number): HealthDocument {
+  function part(): FlowPart {
     const { waiting, refused } = store.shipments.totals();
-    const part = {
+    return {
       rules: pass.rules.rules.length + 1, // the one on new parents is in no file
       lag_ms: Math.round(performance.now() - caughtUpAtMs),
       outbox: { waiting: waiting.documents, bytes: waiting.bytes, set_aside: refused.documents },
     };
-    return pulse.document(part, { host: options.knowledge.host(), agent: options.agent, namespace, nowMs });
   }
 
   /** What was read is kept until it is on disk: /proc would not tell it again. */
@@ -255,8 +264,8 @@ export async function watch(options: FlowOptions): Promise<void> {
         options.caughtUp();
       }
       delivery.begin(posted);
-      elasticsearch?.shipping.begin(posted);
-      options.worked?.();
+      shipping?.begin(posted);
+      options.worked?.(part);
       if (startMs === undefined) await delivery.finish(); // reading goes at the pace of who reads us
     }
   } catch (error) {
@@ -277,7 +286,7 @@ export async function watch(options: FlowOptions): Promise<void> {
   delivery.begin(true);
   await Promise.all([
     delivery.finish(startMs === undefined ? undefined : FINISH_MS),
-    elasticsearch?.shipping.finish(FINISH_MS),
+    shipping?.finish(FINISH_MS),
   ]);
   if (broken !== undefined) throw broken;
 }

@@ -24,7 +24,7 @@ const ground = [
 
 /** Who may touch files, sockets, processes, time and native code. The rest are functions of what they are given. */
 const world =
-  /^(sources|store|outputs|health|cli)\/|^packages\/(package-database|package-owner|popt-files)\.ts$|^trusted-file\.ts$/;
+  /^(sources|store|outputs|health|cli)\/|^packages\/(package-database|package-owner|popt-files)\.ts$|^(trusted-file|native)\.ts$/;
 const worldExceptions: Readonly<Record<string, RegExp>> = {
   "node:timers/promises": /^clock\.ts$/,
   "node:perf_hooks": /^clock\.ts$/,

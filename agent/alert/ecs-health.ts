@@ -34,9 +34,21 @@ export interface HealthPart {
   readonly rules: number;
   readonly lag_ms: number; // since all that there was had been read
   readonly lost: number; // how much the counters of loss rose since the document before
+  readonly problems: readonly string[]; // codes of what keeps it from seeing all
+  readonly kernel?: KernelPart | undefined; // undefined: it does not tell us
   readonly counters: Counters; // since the start
   readonly outbox: { readonly waiting: number; readonly bytes: number; readonly set_aside: number };
 }
+
+/** Audit's queue in the kernel. */
+export interface KernelPart {
+  readonly backlog: number; // records that wait
+  readonly backlog_limit: number;
+  readonly lost: number; // records since the boot
+}
+
+/** What the flow knows of itself. */
+export type FlowPart = Pick<HealthPart, "rules" | "lag_ms" | "outbox">;
 
 export interface HealthContext {
   readonly host: HostDocument | undefined;
@@ -73,6 +85,14 @@ export function ecsHealth(
     agent,
     kinwatch: { health },
   };
+}
+
+/** @returns such as "logs_lost rose by 1", of the counters of loss */
+export function risesOf(counters: Counters, before: Counters): string[] {
+  return lossNames.flatMap((name) => {
+    const rise = counters[name] - before[name];
+    return rise > 0 ? [`${name} rose by ${rise}`] : [];
+  });
 }
 
 /** What was lost in all: of records, events and processes. */

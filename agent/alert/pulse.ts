@@ -1,6 +1,16 @@
-/** When to tell how kinwatch does: each minute, and sooner when something was lost. */
-import { type Counters, lossNames } from "../counters.ts";
-import { ecsHealth, type HealthContext, type HealthDocument, type HealthPart, lossOf } from "./ecs-health.ts";
+/** When to tell how kinwatch does: each minute, and sooner when something was lost or keeps it from seeing. */
+import type { Counters } from "../counters.ts";
+import type { KinwatchError } from "../errors.ts";
+import {
+  ecsHealth,
+  type FlowPart,
+  type HealthContext,
+  type HealthDocument,
+  type HealthPart,
+  type KernelPart,
+  lossOf,
+  risesOf,
+} from "./ecs-health.ts";
 
 const MINUTE_MS = 60_000;
 const SOON_MS = 10_000; // a loss that goes on is told no more often than that
@@ -15,12 +25,15 @@ export interface PulseOptions {
   readonly source: string;
   readonly counters: Counters;
   readonly usage: () => Usage;
+  readonly problems: () => readonly KinwatchError[];
+  readonly kernel: () => KernelPart | undefined;
 }
 
 export class Pulse {
   readonly #options: PulseOptions;
   #toldMs = Number.NEGATIVE_INFINITY;
   #told: Counters; // as they were then
+  #toldProblems: readonly string[] = [];
 
   constructor(options: PulseOptions) {
     this.#options = options;
@@ -30,41 +43,43 @@ export class Pulse {
   /** @param nowMs since the epoch; a clock that was set back makes it due */
   isDue(nowMs: number): boolean {
     const ms = nowMs - this.#toldMs;
-    return ms >= MINUTE_MS || ms < 0 || (ms >= SOON_MS && this.#lost() > 0);
+    return ms >= MINUTE_MS || ms < 0 || (ms >= SOON_MS && this.#worse().length > 0);
   }
 
-  document(part: Pick<HealthPart, "rules" | "lag_ms" | "outbox">, context: HealthContext): HealthDocument {
-    const { source, counters, usage } = this.#options;
+  /** As it is now. */
+  health(part: FlowPart): HealthPart {
+    const { source, counters, usage, problems, kernel } = this.#options;
     const { uptimeMs, memoryBytes, cpuMs } = usage();
-    const isEarly = context.nowMs - this.#toldMs < MINUTE_MS;
-    const health: HealthPart = {
+    const told = kernel();
+    return {
       source,
       uptime_ms: Math.round(uptimeMs),
       memory_bytes: memoryBytes,
       cpu_ms: Math.round(cpuMs),
       ...part,
-      lost: this.#lost(),
+      lost: lossOf(counters) - lossOf(this.#told),
+      problems: problems().map(({ code }) => code),
+      ...(told === undefined ? {} : { kernel: told }),
       counters: { ...counters },
     };
-    return ecsHealth(health, context, isEarly && health.lost > 0 ? this.#losses() : undefined);
+  }
+
+  document(part: FlowPart, context: HealthContext): HealthDocument {
+    const worse = this.#worse();
+    return ecsHealth(this.health(part), context, worse.length === 0 ? undefined : worse.join("; "));
   }
 
   /** It is on disk. */
   told(nowMs: number): void {
     this.#toldMs = nowMs;
     this.#told = { ...this.#options.counters };
+    this.#toldProblems = this.#options.problems().map(({ code }) => code);
   }
 
-  #lost(): number {
-    return lossOf(this.#options.counters) - lossOf(this.#told);
-  }
-
-  #losses(): string {
-    const { counters } = this.#options;
-    const rises = lossNames.flatMap((name) => {
-      const rise = counters[name] - this.#told[name];
-      return rise > 0 ? [`${name} rose by ${rise}`] : [];
-    });
-    return rises.join(", ");
+  /** What is worse than it was, in words. */
+  #worse(): string[] {
+    const { problems, counters } = this.#options;
+    const begun = problems().filter(({ code }) => !this.#toldProblems.includes(code));
+    return [...begun.map(({ code, message }) => `${message} (${code})`), ...risesOf(counters, this.#told)];
   }
 }

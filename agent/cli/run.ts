@@ -1,4 +1,5 @@
 /** `kinwatch run`: the daemon. `npm start` is this. */
+import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -6,23 +7,26 @@ import { isatty } from "node:tty";
 import { Command } from "commander";
 import packageFile from "../../package.json" with { type: "json" };
 import type { AgentDocument } from "../alert/alert-document.ts";
-import { lossOf } from "../alert/ecs-health.ts";
+import { type FlowPart, lossOf } from "../alert/ecs-health.ts";
 import { Pulse } from "../alert/pulse.ts";
 import type { Config, ElasticsearchConfig } from "../config.ts";
 import { type Counters, newCounters } from "../counters.ts";
 import { KinwatchError } from "../errors.ts";
+import { type AuditSocket, openAuditSocket } from "../health/audit-socket.ts";
+import { AuditWatch } from "../health/audit-watch.ts";
 import { readHostFacts } from "../health/host-facts.ts";
 import { showsHostProcesses } from "../health/pid-namespace.ts";
+import { StatusSocket, statusSocketOf } from "../health/status-socket.ts";
 import { UserNames } from "../health/user-names.ts";
 import { readContainerOnce } from "../lineage/container-of.ts";
 import { readOnce } from "../lineage/process-details.ts";
 import { type Logger, openLog } from "../log.ts";
 import { watch } from "../main.ts";
+import { exitBeside } from "../native.ts";
 import { Delivery } from "../outputs/delivery.ts";
 import { ElasticsearchConnection } from "../outputs/elasticsearch-connection.ts";
 import { readApiKey } from "../outputs/elasticsearch-key.ts";
 import { journaldOutput } from "../outputs/journald.ts";
-import { exitBeside } from "../outputs/native.ts";
 import { ndjsonOutput } from "../outputs/ndjson.ts";
 import type { Output } from "../outputs/output.ts";
 import { Prevalence } from "../outputs/prevalence.ts";
@@ -42,6 +46,8 @@ import { readScriptLine } from "../sources/script-line.ts";
 import { Store } from "../store/store.ts";
 import { kinwatch } from "./checkout.ts";
 import { LiveRules } from "./live-rules.ts";
+import type { LiveStatus } from "./live-status.ts";
+import { LossLog } from "./loss-log.ts";
 import { openPast, openSource } from "./open-source.ts";
 import { processUsage } from "./process-usage.ts";
 import { RuleWatch } from "./rule-watch.ts";
@@ -117,12 +123,16 @@ async function run(options: SettingsOptions): Promise<void> {
     report: (name, error) => log.error(`an alert waits for ${name}`, { error }),
     slowMs: SLOW_MS,
   });
-  const elasticsearch = config.output.elasticsearch.enabled
-    ? {
-        shipping: shippingOf(store, counters, options, log),
-        pulse: new Pulse({ source: source.name, counters, usage: processUsage }),
-      }
+  const shipping = config.output.elasticsearch.enabled
+    ? shippingOf(store, counters, options, log)
     : undefined;
+  const place = source.name === "procfs" ? "/proc" : config.source.audit_log;
+  using socket = source.name === "procfs" ? undefined : openAuditSocket();
+  const audit = source.name === "procfs" ? undefined : watchAudit(place, socket, counters, log);
+  const problems = () => [...(source.problem ? [source.problem] : []), ...(audit?.problems ?? [])];
+  const kernel = () => audit?.kernel;
+  const pulse = new Pulse({ source: source.name, counters, usage: processUsage, problems, kernel });
+  const losses = new LossLog(counters, log.warn);
   using prevalence = config.output.elasticsearch.prevalence.enabled ? prevalenceOf(options, log) : undefined;
   const users = new UserNames();
   const rules = new LiveRules(config, source.name, log);
@@ -137,13 +147,24 @@ async function run(options: SettingsOptions): Promise<void> {
   });
   const service = ServiceManager.open((error) => log.warn("systemd is not told how this goes", { error }));
   stop.signal.addEventListener("abort", () => service?.stopping());
-  const place = source.name === "procfs" ? "/proc" : config.source.audit_log;
   let ready = false;
+  let part: () => FlowPart = () => ({ rules: 0, lag_ms: 0, outbox: { waiting: 0, bytes: 0, set_aside: 0 } });
+  const status = (): LiveStatus => ({
+    pid: process.pid,
+    version: packageFile.version,
+    watches: place,
+    ready,
+    problems: problems().map(({ code, message }) => ({ code, message })),
+    health: pulse.health(part()),
+  });
+  using _socket = await openStatus(statusSocketOf(config.state.directory), status, log);
   await watch({
     source,
     store,
     delivery,
-    elasticsearch,
+    shipping,
+    pulse,
+    told: () => losses.look(performance.now()),
     prevalence,
     namespace: config.output.elasticsearch.namespace,
     counters,
@@ -176,7 +197,11 @@ async function run(options: SettingsOptions): Promise<void> {
       if (!ready) log.info(`ready after ${Date.now() - startMs} ms`);
       ready = true;
     },
-    worked: () => service?.worked(() => statusLine(place, ready, counters)),
+    worked(flow) {
+      part = flow;
+      audit?.look(performance.now());
+      service?.worked(() => problems()[0]?.message ?? statusLine(place, ready, counters));
+    },
     async stateRefused(error) {
       if (!(error instanceof KinwatchError) || !passing.has(error.code) || stop.signal.aborted) return false;
       log.error("nothing is decided until the state can be written", { error });
@@ -188,6 +213,35 @@ async function run(options: SettingsOptions): Promise<void> {
   });
   log.info("stopped");
   log.flush();
+}
+
+function watchAudit(
+  path: string,
+  socket: AuditSocket | undefined,
+  counters: Counters,
+  log: Logger,
+): AuditWatch {
+  return new AuditWatch({
+    path,
+    counters,
+    socket,
+    execute: () => spawn("/bin/sh", ["-c", ":"], { stdio: "ignore" }).on("error", () => {}), // none is told by its silence
+    began: (error) => log.error("not all is seen", { error }),
+    ended: ({ code }) => log.info(`seen again: ${code} is over`),
+  });
+}
+
+async function openStatus(
+  path: string,
+  status: () => LiveStatus,
+  log: Logger,
+): Promise<StatusSocket | undefined> {
+  try {
+    return await StatusSocket.open(path, status);
+  } catch (error) {
+    log.warn("kinwatch status is told less", { error });
+    return undefined;
+  }
 }
 
 /** For `systemctl status kinwatch`. */

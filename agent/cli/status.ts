@@ -1,5 +1,11 @@
-/** `kinwatch status`: does it run, and does what it found get to where it should. Reads the state beside the daemon. */
+/**
+ * `kinwatch status`: does it run, does it see all, and does what it found get to where it should. Asks the daemon, and reads the
+ * state beside it.
+ */
 import { Command } from "commander";
+import { lossNames } from "../counters.ts";
+import { KinwatchError, systemCode } from "../errors.ts";
+import { askStatus, statusSocketOf } from "../health/status-socket.ts";
 import { readShippingState, type ShippingState } from "../outputs/shipping-state.ts";
 import { fit, wrap } from "../outputs/text-width.ts";
 import { printable } from "../printable.ts";
@@ -8,6 +14,7 @@ import { holderOf } from "../store/state-lock.ts";
 import { openStoreToRead } from "../store/store.ts";
 import { kinwatch } from "./checkout.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption, jsonOption } from "./format.ts";
+import type { LiveStatus } from "./live-status.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 
 interface Options extends SettingsOptions {
@@ -17,21 +24,30 @@ interface Options extends SettingsOptions {
 interface Status {
   readonly running: boolean;
   readonly pid?: number;
+  readonly daemon?: LiveStatus | Unasked; // what it says itself, or why it does not
   readonly state: string; // its folder
-  readonly elasticsearch: ShippingState & {
-    readonly enabled: boolean;
-    readonly urls: readonly string[];
-    readonly waiting: Totals;
-    readonly refused: Totals;
-  };
+  readonly elasticsearch: Stored & { readonly enabled: boolean; readonly urls: readonly string[] };
 }
 
-const NAME = 16; // columns
+interface Unasked {
+  readonly code: string;
+  readonly message: string;
+  readonly isDenied: boolean; // to this user
+}
+
+/** Of the delivery, as far as the state may be read. */
+interface Stored extends ShippingState {
+  readonly waiting?: Totals;
+  readonly refused?: Totals;
+  readonly unreadable?: string;
+}
+
+const NAME = 18; // columns
 const WIDTH = 80;
 
 export function statusCommand(): Command {
   return new Command("status")
-    .description("is the daemon at work here, and does what it found arrive")
+    .description("is the daemon at work here, does it see all, and does what it found arrive")
     .addOption(configOption())
     .addOption(stateOption())
     .addOption(formatOption())
@@ -48,33 +64,62 @@ Examples:
 
 Whether this host can be watched at all is told by: ${kinwatch} check
 
-Exit code 1: no daemon is at work here, or Elasticsearch has not taken
-what was sent last, or has refused documents.`,
+The daemon itself tells only root and its own group how it does.
+
+Exit code 1: no daemon is at work here, or something keeps it from seeing
+all, or Elasticsearch has not taken what was sent last, or has refused
+documents.`,
     )
     .action(status);
 }
 
-function status(options: Options): void {
+async function status(options: Options): Promise<void> {
   const { state, output } = readSettings(options);
   endWhenReaderLeaves(process.stdout);
-  using store = openStoreToRead(state.directory);
-  const pid = holderOf(state.directory);
   const { enabled, urls } = output.elasticsearch;
+  const daemon = await askDaemon(statusSocketOf(state.directory));
+  const answered = "health" in daemon;
+  const pid = answered ? daemon.pid : holderOf(state.directory);
+  const stored = readStored(state.directory, answered);
   const found: Status = {
     running: pid !== undefined,
-    ...(pid === undefined ? {} : { pid: Number(pid) }),
+    ...(pid === undefined ? {} : { pid: Number(pid), daemon }),
     state: state.directory,
-    elasticsearch: { enabled, urls, ...readShippingState(store), ...store.shipments.totals() },
+    elasticsearch: { enabled, urls, ...stored },
   };
   const isPretty = formatOf(options.format) === "pretty";
   process.stdout.write(isPretty ? pretty(found, Date.now()) : `${JSON.stringify(found)}\n`);
-  const { failed, refused } = found.elasticsearch;
-  if (!found.running || (enabled && (failed !== undefined || refused.documents > 0))) process.exitCode = 1;
+  const isBlind = answered ? daemon.problems.length > 0 : !daemon.isDenied;
+  const { failed, refused } = stored;
+  const isStuck = enabled && (failed !== undefined || (refused?.documents ?? 0) > 0);
+  if (!found.running || isBlind || isStuck) process.exitCode = 1;
 }
 
-function pretty({ running, pid, state, elasticsearch }: Status, nowMs: number): string {
+/** @param mayLack whether the daemon told the rest: its group may ask it, but not read the state */
+function readStored(directory: string, mayLack: boolean): Stored {
+  try {
+    using store = openStoreToRead(directory);
+    return { ...readShippingState(store), ...store.shipments.totals() };
+  } catch (error) {
+    if (!mayLack || !(error instanceof KinwatchError)) throw error;
+    return { unreadable: error.message };
+  }
+}
+
+async function askDaemon(path: string): Promise<LiveStatus | Unasked> {
+  try {
+    return (await askStatus(path)) as LiveStatus;
+  } catch (error) {
+    if (!(error instanceof KinwatchError)) throw error;
+    const isDenied = ["EACCES", "EPERM"].includes(systemCode(error.cause));
+    return { code: error.code, message: error.message, isDenied };
+  }
+}
+
+function pretty({ running, pid, daemon, state, elasticsearch }: Status, nowMs: number): string {
   const lines = [
     ...line("kinwatch", running ? `runs as process ${pid}` : "does not run"),
+    ...(daemon === undefined ? [] : "health" in daemon ? live(daemon) : line("", daemon.message)),
     ...line("state", state),
     ...(elasticsearch.enabled
       ? delivery(elasticsearch, running, nowMs)
@@ -83,8 +128,37 @@ function pretty({ running, pid, state, elasticsearch }: Status, nowMs: number): 
   return `${lines.join("\n")}\n`;
 }
 
+/** What it says of itself. */
+function live({ version, watches, ready, problems, health }: LiveStatus): string[] {
+  const { counters, kernel, lag_ms: lagMs } = health;
+  const losses = lossNames.filter((name) => counters[name] > 0).map((name) => `${name} ${counters[name]}`);
+  const percent = ((100 * health.cpu_ms) / Math.max(1, health.uptime_ms)).toFixed(1);
+  const lag = lagMs < 2_000 ? "read to its end" : `read to what was there ${spanOf(lagMs)} ago`;
+  return [
+    ...line("  version", `${version}, for ${spanOf(health.uptime_ms)}`),
+    ...line("  watches", `${watches}, ${ready ? lag : "reading what is retained of it"}`),
+    ...(problems.length === 0 ? line("  problems", "none") : []),
+    ...problems.flatMap(({ code, message }, index) =>
+      line(index === 0 ? "  problems" : "", `${message} (${code})`),
+    ),
+    ...line(
+      "  found",
+      `${plural(counters.installs_read, "installation")}, ${plural(counters.alerts_raised, "alert")}`,
+    ),
+    ...line("  not seen whole", losses.length === 0 ? "nothing" : losses.join(", ")),
+    ...(kernel === undefined
+      ? []
+      : line(
+          "  in the kernel",
+          `${kernel.backlog} of ${kernel.backlog_limit} places for records taken, ${kernel.lost} lost since the boot`,
+        )),
+    ...line("  costs", `${sizeOf(health.memory_bytes)} of memory, ${percent} % of a processor`),
+  ];
+}
+
 function delivery(told: Status["elasticsearch"], isRunning: boolean, nowMs: number): string[] {
-  const { urls, succeededMs, failed, waiting, refused } = told;
+  const { urls, succeededMs, failed, waiting, refused, unreadable } = told;
+  if (waiting === undefined || refused === undefined) return line("elasticsearch", unreadable ?? "");
   const { documents, bytes } = waiting;
   const success =
     succeededMs === undefined ? "never" : `${agoOf(succeededMs, nowMs)}, at ${timeOf(succeededMs)}`;

@@ -6,7 +6,7 @@
  * They are switched off until somebody switches them on. No rule can tell of a host that is silent, for there is no document
  * then: the dashboard does.
  */
-import { lostOrLate } from "./saved-searches.ts";
+import { notAllSeen } from "./saved-searches.ts";
 
 export interface DetectionRule {
   readonly rule_id: string; // ours, made once, of random bytes: an import over an older one replaces it
@@ -126,16 +126,16 @@ const health: DetectionRule = {
   ...common,
   threat: [],
   rule_id: "e0b86ac4-f962-4bb1-88ff-a2296450f48c",
-  name: "kinwatch lost something on a host",
+  name: "kinwatch does not see all of a host",
   description:
-    "A host's kinwatch lost records or reads more than a minute late: an installation may be missing there. One alert an hour " +
-    "and host.",
+    "Something keeps a host's kinwatch from seeing all (audit is off, auditd stopped, its log missing), it lost records, or it reads " +
+    "more than a minute late: an installation may be missing there. One alert an hour and host.",
   note: "`kinwatch check` on the host names the cause and its cure; docs/counters.md explains each counter.",
   tags: ["kinwatch", "OS: Linux"],
   type: "threshold",
   language: "kuery",
   index: ["logs-kinwatch.health-*"],
-  query: `data_stream.dataset:kinwatch.health and (${lostOrLate})`,
+  query: `data_stream.dataset:kinwatch.health and (${notAllSeen})`,
   threshold: { field: ["host.id", "host.name"], value: 1, cardinality: [] }, // of the documents the alert has only these
   interval: "1h",
   from: "now-65m", // an hour, and what is late by a few minutes

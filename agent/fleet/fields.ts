@@ -204,6 +204,13 @@ const ofHealth: Fields = {
   "kinwatch.health.rules": ["long", "How many rules are asked."],
   "kinwatch.health.lag_ms": ["long", "How far reading is behind, in milliseconds."],
   "kinwatch.health.lost": ["long", "Growth of the counters of loss since the health document before."],
+  "kinwatch.health.problems": [
+    "keyword",
+    "What keeps it from seeing all, at the moment: codes of docs/errors.md.",
+  ],
+  "kinwatch.health.kernel.backlog": ["long", "How many audit records wait in the kernel."],
+  "kinwatch.health.kernel.backlog_limit": ["long", "How many can wait there."],
+  "kinwatch.health.kernel.lost": ["long", "How many audit records the kernel lost since the boot."],
   ...listed("kinwatch.health.counters.", counterNames, "long", "Since the start: counter %."),
   "kinwatch.health.outbox.waiting": ["long", "How many documents wait for delivery."],
   "kinwatch.health.outbox.bytes": ["long", "How many bytes wait for delivery."],

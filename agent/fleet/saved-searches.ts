@@ -12,10 +12,11 @@ export interface SearchPage {
 }
 
 /** Something was lost, or is read late: what comes to an end by itself. */
-export const lostOrLate = "kinwatch.health.lost > 0 or kinwatch.health.lag_ms >= 60000";
+export const notAllSeen =
+  "kinwatch.health.problems:* or kinwatch.health.lost > 0 or kinwatch.health.lag_ms >= 60000";
 
 /** What health documents are worth a look; documents that were refused for good are told of until somebody deals with them. */
-const healthFindings = `${lostOrLate} or kinwatch.health.outbox.set_aside > 0`;
+const healthFindings = `${notAllSeen} or kinwatch.health.outbox.set_aside > 0`;
 
 export const searchPages: readonly SearchPage[] = [
   {

@@ -3,9 +3,9 @@ import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import type { AlertDocument, ProcessDocument } from "../alert/alert-document.ts";
 import { KinwatchError } from "../errors.ts";
+import { loadKoffi } from "../native.ts";
 import { printable } from "../printable.ts";
 import { ownerWords, shortChain } from "./alert-text.ts";
-import { loadKoffi } from "./native.ts";
 import type { Output } from "./output.ts";
 
 /** `journalctl MESSAGE_ID=…` lists all alerts. Never changes. */

@@ -3,8 +3,8 @@
  * as that moves on, so that a flow that is stuck is not alive, however well timers run beside it.
  */
 import { promisify } from "node:util";
+import { loadKoffi } from "../native.ts";
 import { printable } from "../printable.ts";
-import { loadKoffi } from "./native.ts";
 
 /** @param state lines of sd_notify(3) */
 export type Notify = (state: string) => Promise<unknown>;

@@ -40,7 +40,7 @@ const typeOfEnd: ReadonlyMap<string, KqlType | "none"> = new Map(
 const exceptions: readonly (readonly [fields: RegExp, type: KqlType | "none"])[] = [
   [/^process\.(?:parent\.)?thread\.id$|^log\.syslog\.\w+\.code$|^event\.severity$/, "long"],
   [
-    /^kinwatch\.(?:coverage|health\.counters|health\.outbox)\.|^kinwatch\.prevalence\.(?:hosts|fleet_hosts|days)$/,
+    /^kinwatch\.(?:coverage|health\.counters|health\.kernel|health\.outbox)\.|^kinwatch\.prevalence\.(?:hosts|fleet_hosts|days)$/,
     "long",
   ],
   [

@@ -44,7 +44,7 @@ export class AuditLogSource implements Source, Disposable {
   #breath = new Breath();
   #missingSinceMs: number | undefined;
   #healthy = true; // since the last look
-  #reported = "";
+  #problem: KinwatchError | undefined;
 
   constructor(options: AuditLogOptions) {
     this.#options = options;
@@ -67,12 +67,16 @@ export class AuditLogSource implements Source, Disposable {
       } else if (next !== -1) {
         this.#leave(next);
       } else if (!this.#look() && this.#next() === -1) {
-        if (this.#healthy) this.#reported = "";
+        if (this.#healthy) this.#problem = undefined;
         yield { kind: "idle", nowMs: Date.now() };
         watch?.follow(log?.reader);
         await watch?.wait(log?.reader.end !== end);
       }
     }
+  }
+
+  get problem(): KinwatchError | undefined {
+    return this.#problem;
   }
 
   /** None for the very beginning of a log: nothing would prove it. The one before it still holds. */
@@ -311,8 +315,9 @@ export class AuditLogSource implements Source, Disposable {
   }
 
   #reportOnce(error: KinwatchError): void {
-    if (this.#reported === error.code) return;
-    this.#reported = error.code;
+    const isKnown = this.#problem?.code === error.code;
+    this.#problem = error;
+    if (isKnown) return;
     this.#options.report(error);
   }
 }

@@ -1,4 +1,5 @@
 /** A source observes the host and hands on what it saw, in order, without saying what it means. */
+import type { KinwatchError } from "../errors.ts";
 import type { RecordIndex } from "./record-index.ts";
 
 /** Which file: it keeps its inode when it is renamed. stat(2) st_dev, st_ino. */
@@ -85,6 +86,8 @@ export interface Source extends AsyncIterable<Observation> {
   readonly name: "audit-log" | "procfs" | "files";
   /** One line for people: what is watched, and what cannot be seen. */
   readonly description: string;
+  /** What keeps it from reading at the moment. */
+  readonly problem?: KinwatchError | undefined;
   /** Called with positions of pieces already handed on. undefined: the file is gone and nothing can be proved of it. */
   cursorAt(position: LogPosition): LogCursor | undefined;
 }

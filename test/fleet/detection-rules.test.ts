@@ -155,13 +155,15 @@ test("detectionRules: those on the fleet's news have the tactics and techniques 
 });
 
 test("detectionRules: the one on health takes a document that tells of loss, and leaves one that does not", () => {
-  const matches = kqlMatcher(String(ruleOf(/^kinwatch lost/)["query"]));
+  const matches = kqlMatcher(String(ruleOf(/^kinwatch does not see/)["query"]));
   const healthy = { lost: 0, lag_ms: 20, outbox: { waiting: 3, bytes: 900, set_aside: 0 } };
   const document = (health: object) => ({
     data_stream: { dataset: "kinwatch.health" },
     kinwatch: { health: { ...healthy, ...health } },
   });
   assert.equal(matches(document({})), false);
+  assert.equal(matches(document({ problems: [] })), false);
+  assert.equal(matches(document({ problems: ["KW_AUDIT_OFF"] })), true);
   assert.equal(matches(document({ lost: 1 })), true);
   assert.equal(matches(document({ lag_ms: 60_000 })), true);
   const refused = document({ outbox: { waiting: 0, bytes: 0, set_aside: 1 } });

@@ -90,7 +90,10 @@ describe("faults of a whole host", {
     await host.until(
       `journalctl -q MESSAGE_ID=${alertMessageId} KINWATCH_PARENT_SCRIPT=${script} | grep no-journal`,
     );
-    await host.ok("auditctl -e 1"); // Debian's journald turns audit off when it starts (journald.conf(5), Audit=)
+    // Debian's journald turns audit off when it starts: journald.conf(5), Audit=.
+    await host.until("journalctl -u kinwatch -b | grep KW_AUDIT_OFF");
+    await host.ok("auditctl -e 1");
+    await host.until("journalctl -u kinwatch -b | grep 'KW_AUDIT_OFF is over'");
   });
 
   test("auditd restarted: what it wrote before and after alerts", async () => {

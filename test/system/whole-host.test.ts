@@ -51,6 +51,16 @@ describe("a whole host", {
     for (const arch of ["b64", "b32"])
       assert.match(rules, new RegExp(`arch=${arch} -S execve,execveat -F key=kinwatch`));
     assert.equal((await host.ok("systemctl is-enabled kinwatch")).trim(), "enabled");
+    const { daemon } = JSON.parse(await host.ok("kinwatch status --json"));
+    assert.deepEqual(
+      [daemon.problems, typeof daemon.health.kernel.lost],
+      [[], "number"],
+      "the kernel tells it",
+    );
+    assert.equal(
+      await host.ok("stat -c '%U %a' /run/kinwatch /run/kinwatch/status.sock"),
+      "kinwatch 750\nkinwatch 660\n",
+    );
     const owners =
       "stat -c '%U %a' /var/lib/kinwatch; stat -c %U /proc/$(systemctl show -P MainPID kinwatch)";
     assert.equal(await host.ok(owners), "kinwatch 700\nkinwatch\n");
