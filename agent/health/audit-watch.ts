@@ -28,12 +28,13 @@ export class AuditWatch {
   #status: AuditStatus | undefined;
   #askedMs = Number.NEGATIVE_INFINITY;
   #eventsRead: number;
+  #eventsAtAnswer: number;
   #quietSinceMs: number | undefined;
   #provedMs: number | undefined; // when something was executed for it
 
   constructor(options: AuditWatchOptions) {
     this.#options = options;
-    this.#eventsRead = options.counters.events_read;
+    this.#eventsRead = this.#eventsAtAnswer = options.counters.events_read;
   }
 
   get problems(): readonly KinwatchError[] {
@@ -67,15 +68,17 @@ export class AuditWatch {
     const lost = status.lost - (this.#status?.lost ?? status.lost);
     counters.kernel_records_lost += Math.max(0, lost); // auditctl --reset-lost begins anew
     this.#status = status;
+    const isFed = counters.events_read !== this.#eventsAtAnswer; // whoever writes this log: what comes is seen
+    this.#eventsAtAnswer = counters.events_read;
     this.#judge(
       "KW_AUDIT_OFF",
-      status.enabled === 0,
+      status.enabled === 0 && !isFed,
       () => "The kernel's audit is off: what is executed leaves no record",
       "Turn it on: auditctl -e 1. journald turns it off when it starts where journald.conf(5) says Audit=no",
     );
     this.#judge(
       "KW_AUDIT_UNATTENDED",
-      status.pid === 0,
+      status.pid === 0 && !isFed,
       () => `Nobody takes the kernel's audit records: nothing is written to ${path}`,
       "Start auditd; what is executed until then is not known, unless the kernel was booted with audit=1 and keeps it",
     );

@@ -1,0 +1,128 @@
+/** Runs the cases of lineage-cases.ts, and compares what a daemon said of each with what was true. */
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  appendFileSync,
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { AlertDocument } from "../../agent/alert/alert-document.ts";
+import { elf32, type LineageCase, lineageCases } from "./lineage-cases.ts";
+import { findProgram } from "./real-parts.ts";
+import type { ScratchRpm } from "./scratch-rpm.ts";
+
+/** true: the very process; unresolved: said to be unknown; wrong: another one; missed: no alert. */
+export type Verdict = "true" | "unresolved" | "wrong" | "missed";
+
+export interface Judged {
+  readonly name: string;
+  readonly verdict: Verdict;
+  readonly from: string; // how the parent is known, or why not
+  readonly detail: string; // for whoever looks for the reason
+}
+
+const PATH = "/usr/sbin:/usr/bin:/sbin:/bin";
+const msMax = 20_000;
+
+export class LineageRun {
+  readonly cases: readonly LineageCase[];
+  readonly lacking: readonly string[];
+  readonly #folder: string;
+  readonly #rpm: ScratchRpm;
+  readonly #package: string;
+  readonly #truth: string;
+
+  /** @param folder an empty one, for all users to read */
+  constructor(folder: string, rpm: ScratchRpm) {
+    this.#folder = folder;
+    this.#rpm = rpm;
+    this.#package = rpm.build("kw-lineage", { post: "/bin/sleep 0.1" }); // what /proc has a chance to see
+    this.#truth = join(folder, "truth");
+    appendFileSync(this.#truth, "");
+    this.cases = lineageCases.filter(({ needs }) => isThere(needs, folder));
+    this.lacking = lineageCases.filter((one) => !this.cases.includes(one)).map(({ name }) => name);
+  }
+
+  /** Starts a case, and waits for its end. @param round to run one several times, as another parent each time */
+  async run({ name, files, parent }: LineageCase, round = 0): Promise<string> {
+    const id = round === 0 ? name : `${name}.${round}`;
+    const folder = join(this.#folder, id);
+    mkdirSync(folder);
+    const file = join(folder, `${id}.rpm`);
+    copyFileSync(this.#package, file);
+    const rpmArgs = ["rpm", "-U", "--replacepkgs", "--dbpath", this.#rpm.database, file];
+    const truth = this.#truth;
+    const context = { folder, truth, rpm: rpmArgs.join(" "), rpmArgs, tell: `echo ${name} $$ >>${truth}` };
+    for (const [program, content] of Object.entries(files(context))) {
+      const text = typeof content === "string" ? content.replaceAll(`echo ${name} `, `echo ${id} `) : content;
+      writeFileSync(join(folder, program), text);
+      chmodSync(join(folder, program), 0o755);
+    }
+    const child = spawn(join(folder, "run"), {
+      stdio: "ignore",
+      env: { ...this.#rpm.environment, PATH },
+      timeout: msMax,
+    });
+    await once(child, "exit");
+    if (parent === undefined) await sleep(700); // rpm goes on
+    return id;
+  }
+
+  /** @param alerts each with the case's file among its arguments */
+  judge(alerts: readonly AlertDocument[], rounds = 1): Judged[] {
+    const truth = new Map(
+      readFileSync(this.#truth, "utf8")
+        .trim()
+        .split("\n")
+        .map((line) => line.split(" ") as [string, string]),
+    );
+    return this.cases.flatMap((one) =>
+      Array.from({ length: rounds }, (_, round) => {
+        const id = round === 0 ? one.name : `${one.name}.${round}`;
+        const alert = alerts.find(({ process }) =>
+          process.args?.some((arg) => basename(arg) === `${id}.rpm`),
+        );
+        return judge(id, one, alert, Number(truth.get(id)), join(this.#folder, id));
+      }),
+    );
+  }
+}
+
+function judge(
+  name: string,
+  { parent }: LineageCase,
+  alert: AlertDocument | undefined,
+  truePid: number,
+  folder: string,
+): Judged {
+  if (alert === undefined) return { name, verdict: "missed", from: "", detail: "no alert" };
+  const [told] = alert.kinwatch.ancestry;
+  const { parent_provenance: provenance, parent_unresolved_reason: reason } = alert.kinwatch;
+  const detail = `${told?.pid} ${told?.executable} ${told?.script ?? ""}, truth ${truePid}; ${provenance} ${reason ?? ""}`;
+  if (reason !== undefined) return { name, verdict: "unresolved", from: reason, detail };
+  const isParent =
+    told !== undefined &&
+    told.pid === truePid &&
+    parent !== undefined &&
+    ("script" in parent
+      ? told.script === join(folder, parent.script)
+      : parent.executable.test(told.executable ?? ""));
+  return { name, verdict: isParent ? "true" : "wrong", from: provenance, detail };
+}
+
+function isThere(need: LineageCase["needs"], folder: string): boolean {
+  if (need === undefined) return true;
+  if (need !== "execve32") return findProgram(need) !== undefined;
+  const probe = join(folder, "probe32");
+  if (!existsSync(probe)) {
+    writeFileSync(probe, elf32("/bin/true"));
+    chmodSync(probe, 0o755);
+  }
+  return spawnSync(probe, { timeout: msMax }).status === 0;
+}
