@@ -3,8 +3,9 @@
  * which alert belongs to it is told by the name of the package's file.
  */
 export interface CaseContext {
+  readonly id: string; // of this time that the case is run
   readonly folder: string; // what a case needs lies here
-  readonly truth: string; // file: a line "case pid" each
+  readonly truth: string; // file: a line "id pid" each
   /** A command line that installs, for a shell. */
   readonly rpm: string;
   readonly rpmArgs: readonly string[]; // the same as words
@@ -74,14 +75,14 @@ export const lineageCases: readonly LineageCase[] = [
   {
     name: "double-fork",
     what: "a double fork whose middle one is dead when rpm is executed",
-    files: ({ truth, rpmArgs }) => ({
+    files: ({ id, truth, rpmArgs }) => ({
       run: python(`
 if os.fork() == 0:
     me = os.getpid()
     if os.fork() == 0:
         while os.getppid() == me: time.sleep(.005)
         os.execvp("rpm", ${words(rpmArgs)})
-    open(${JSON.stringify(truth)}, "a").write(f"double-fork {me}\\n")
+    open(${JSON.stringify(truth)}, "a").write(f"${id} {me}\\n")
     os._exit(0)
 os.wait(); time.sleep(.5)`),
     }),
@@ -154,9 +155,9 @@ os.wait(); time.sleep(.5)`),
   {
     name: "env-python",
     what: "a script of Python, started through env",
-    files: ({ truth, rpmArgs }) => ({
+    files: ({ id, truth, rpmArgs }) => ({
       run: python(
-        `open(${JSON.stringify(truth)}, "a").write(f"env-python {os.getpid()}\\n")
+        `open(${JSON.stringify(truth)}, "a").write(f"${id} {os.getpid()}\\n")
 subprocess.run(${words(rpmArgs)})`,
         "#!/usr/bin/env python3",
       ),
@@ -166,9 +167,9 @@ subprocess.run(${words(rpmArgs)})`,
   {
     name: "thread",
     what: "a thread that starts rpm",
-    files: ({ truth, rpmArgs }) => ({
+    files: ({ id, truth, rpmArgs }) => ({
       run: python(`
-open(${JSON.stringify(truth)}, "a").write(f"thread {os.getpid()}\\n")
+open(${JSON.stringify(truth)}, "a").write(f"${id} {os.getpid()}\\n")
 t = threading.Thread(target=lambda: subprocess.run(${words(rpmArgs)})); t.start(); t.join()`),
     }),
     parent: run,
@@ -186,9 +187,9 @@ t = threading.Thread(target=lambda: os.execvp("rpm", ${words(rpmArgs)})); t.star
   {
     name: "vfork-storm",
     what: "a program that starts hundreds of others by vfork",
-    files: ({ truth, rpmArgs }) => ({
+    files: ({ id, truth, rpmArgs }) => ({
       run: python(`
-open(${JSON.stringify(truth)}, "a").write(f"vfork-storm {os.getpid()}\\n")
+open(${JSON.stringify(truth)}, "a").write(f"${id} {os.getpid()}\\n")
 pids = [os.posix_spawn("/bin/true", ["true"], {}) for _ in range(300)]
 pids.append(os.posix_spawnp("rpm", ${words(rpmArgs)}, os.environ))
 pids += [os.posix_spawn("/bin/true", ["true"], {}) for _ in range(300)]
@@ -199,9 +200,9 @@ for pid in pids: os.waitpid(pid, 0)`),
   {
     name: "pid-namespace",
     what: "a pid namespace",
-    files: ({ truth, rpm, folder }) => ({
+    files: ({ id, truth, rpm, folder }) => ({
       run: sh(
-        `${ownShell(folder)}\nunshare --pid --fork ${folder}/shell -c 'read -r p _ </proc/self/stat; echo pid-namespace $p >>${truth}; ${rpm}; :'`,
+        `${ownShell(folder)}\nunshare --pid --fork ${folder}/shell -c 'read -r p _ </proc/self/stat; echo ${id} $p >>${truth}; ${rpm}; :'`,
       ),
     }),
     parent: { executable: /\/shell$/ },

@@ -37,6 +37,7 @@ export class LineageRun {
   readonly #rpm: ScratchRpm;
   readonly #package: string;
   readonly #truth: string;
+  readonly #ran = new Map<string, LineageCase>(); // by its id
 
   /** @param folder an empty one, for all users to read */
   constructor(folder: string, rpm: ScratchRpm) {
@@ -50,18 +51,19 @@ export class LineageRun {
   }
 
   /** Starts a case, and waits for its end. @param round to run one several times, as another parent each time */
-  async run({ name, files, parent }: LineageCase, round = 0): Promise<string> {
+  async run(one: LineageCase, round = 0): Promise<void> {
+    const { name, files, parent } = one;
     const id = round === 0 ? name : `${name}.${round}`;
+    this.#ran.set(id, one);
     const folder = join(this.#folder, id);
     mkdirSync(folder);
     const file = join(folder, `${id}.rpm`);
     copyFileSync(this.#package, file);
     const rpmArgs = ["rpm", "-U", "--replacepkgs", "--dbpath", this.#rpm.database, file];
     const truth = this.#truth;
-    const context = { folder, truth, rpm: rpmArgs.join(" "), rpmArgs, tell: `echo ${name} $$ >>${truth}` };
+    const context = { id, folder, truth, rpm: rpmArgs.join(" "), rpmArgs, tell: `echo ${id} $$ >>${truth}` };
     for (const [program, content] of Object.entries(files(context))) {
-      const text = typeof content === "string" ? content.replaceAll(`echo ${name} `, `echo ${id} `) : content;
-      writeFileSync(join(folder, program), text);
+      writeFileSync(join(folder, program), content);
       chmodSync(join(folder, program), 0o755);
     }
     const child = spawn(join(folder, "run"), {
@@ -71,26 +73,21 @@ export class LineageRun {
     });
     await once(child, "exit");
     if (parent === undefined) await sleep(700); // rpm goes on
-    return id;
   }
 
-  /** @param alerts each with the case's file among its arguments */
-  judge(alerts: readonly AlertDocument[], rounds = 1): Judged[] {
-    const truth = new Map(
-      readFileSync(this.#truth, "utf8")
-        .trim()
-        .split("\n")
-        .map((line) => line.split(" ") as [string, string]),
-    );
-    return this.cases.flatMap((one) =>
-      Array.from({ length: rounds }, (_, round) => {
-        const id = round === 0 ? one.name : `${one.name}.${round}`;
-        const alert = alerts.find(({ process }) =>
-          process.args?.some((arg) => basename(arg) === `${id}.rpm`),
-        );
-        return judge(id, one, alert, Number(truth.get(id)), join(this.#folder, id));
-      }),
-    );
+  /** Those that were run and have no alert as yet. @param text of all alerts */
+  missing(text: string): string[] {
+    return [...this.#ran.keys()].filter((id) => !text.includes(`/${id}.rpm"`));
+  }
+
+  /** What was said of each that was run. */
+  judge(alerts: readonly AlertDocument[]): Judged[] {
+    const lines = readFileSync(this.#truth, "utf8").trim().split("\n");
+    const truth = new Map(lines.map((line) => line.split(" ") as [string, string]));
+    return [...this.#ran].map(([id, one]) => {
+      const alert = alerts.find(({ process }) => process.args?.some((arg) => basename(arg) === `${id}.rpm`));
+      return judge(id, one, alert, Number(truth.get(id)), join(this.#folder, id));
+    });
   }
 }
 

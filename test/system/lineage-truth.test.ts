@@ -13,7 +13,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AlertDocument } from "../../agent/alert/alert-document.ts";
 import { needsAuditHost, startAuditHost } from "../helpers/audit-host.ts";
 import { startKinwatch } from "../helpers/kinwatch.ts";
-import { type LineageCase, lineageCases } from "../helpers/lineage-cases.ts";
+import { lineageCases } from "../helpers/lineage-cases.ts";
 import { type Judged, LineageRun } from "../helpers/lineage-run.ts";
 import { needs } from "../helpers/real-parts.ts";
 import { rulesOff } from "../helpers/rules-off.ts";
@@ -47,9 +47,11 @@ async function judged(t: TestContext, source: "audit-log" | "procfs", auditLog: 
     await using running = startKinwatch(["run", "--config", config]);
     await running.until("stderr", /ready after/);
     for (const one of run.cases) await run.run(one);
-    const isTold = ({ name, byRecord }: LineageCase) =>
-      running.stdout.includes(`/${name}.rpm`) || (byRecord && source === "procfs");
-    for (let left = 30; left > 0 && !run.cases.every(isTold); left -= 1) await sleep(500);
+    const seen = new Set(
+      run.cases.filter((one) => source === "audit-log" || !one.byRecord).map(({ name }) => name),
+    );
+    for (let left = 30; left > 0 && run.missing(running.stdout).some((id) => seen.has(id)); left -= 1)
+      await sleep(500);
     await running.kill("SIGTERM");
     const alerts = running.stdout
       .trim()
