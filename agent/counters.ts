@@ -65,3 +65,8 @@ export const lossNames = [
   "processes_missed",
   "outcomes_let_go",
 ] as const satisfies readonly CounterName[];
+
+/** @returns such as "logs_lost 1", of those of loss that are above zero */
+export function lossesOf(counters: Counters): string[] {
+  return lossNames.filter((name) => counters[name] > 0).map((name) => `${name} ${counters[name]}`);
+}

@@ -105,6 +105,11 @@ export class KinwatchError extends Error {
   }
 }
 
+/** Whether the system refused because of who asked. */
+export function isDenied(error: unknown): boolean {
+  return ["EACCES", "EPERM"].includes(systemCode(error));
+}
+
 /** The `code` of a system error ("ENOENT"), or its text when it has none. */
 export function systemCode(error: unknown): string {
   if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code;

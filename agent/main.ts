@@ -8,7 +8,7 @@
  */
 import type { AgentDocument, HostDocument } from "./alert/alert-document.ts";
 import { Dispatch } from "./alert/dispatch.ts";
-import type { FlowPart, HealthDocument } from "./alert/ecs-health.ts";
+import type { FlowPart } from "./alert/ecs-health.ts";
 import { HeldSteps } from "./alert/held-steps.ts";
 import { type FleetKnowledge, Judge } from "./alert/judge.ts";
 import type { Pulse } from "./alert/pulse.ts";
@@ -37,9 +37,10 @@ export interface FlowOptions extends Omit<PassOptions, "rules"> {
   readonly delivery: Delivery;
   /** The way to Elasticsearch. undefined: it is not wanted */
   readonly shipping?: Shipping | undefined;
-  /** When to tell how kinwatch does, and to whom beside Elasticsearch. undefined: stored logs are read */
+  /** When to tell how kinwatch does. undefined: stored logs are read */
   readonly pulse?: Pulse | undefined;
-  readonly told?: (health: HealthDocument) => void;
+  /** It was, whether Elasticsearch is wanted or not. */
+  readonly told?: () => void;
   /** What the fleet can be asked. undefined: it is not wanted */
   readonly prevalence?: FleetKnowledge | undefined;
   /** The last part of data streams' names. */
@@ -125,7 +126,7 @@ export async function watch(options: FlowOptions): Promise<void> {
     });
     committed = reached;
     pulse?.told(wallMs);
-    if (document !== undefined) options.told?.(document);
+    if (pulse !== undefined) options.told?.();
     baseline.written(true);
     judge.written(true);
     committedAtMs = performance.now();

@@ -1,5 +1,4 @@
 /** `kinwatch run`: the daemon. `npm start` is this. */
-import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,6 +11,7 @@ import { Pulse } from "../alert/pulse.ts";
 import type { Config, ElasticsearchConfig } from "../config.ts";
 import { type Counters, newCounters } from "../counters.ts";
 import { KinwatchError } from "../errors.ts";
+import { executeSomething } from "../health/audit-proof.ts";
 import { type AuditSocket, openAuditSocket } from "../health/audit-socket.ts";
 import { AuditWatch } from "../health/audit-watch.ts";
 import { readHostFacts } from "../health/host-facts.ts";
@@ -111,7 +111,8 @@ async function run(options: SettingsOptions): Promise<void> {
   });
   log.info(`watching ${source.description}`);
   if (reason !== undefined) log.warn(`not the audit log: ${reason}; ${kinwatch} check tells what to do`);
-  const isHere = source.name === "procfs" || showsHostProcesses() ? isThisHost : () => false;
+  const isPolling = source.name === "procfs";
+  const isHere = isPolling || showsHostProcesses() ? isThisHost : () => false;
   if (!isHere(undefined))
     log.warn(
       `/proc shows a container's pids, which audit does not know: nothing is looked up there; ${kinwatch} check tells what to do`,
@@ -126,9 +127,9 @@ async function run(options: SettingsOptions): Promise<void> {
   const shipping = config.output.elasticsearch.enabled
     ? shippingOf(store, counters, options, log)
     : undefined;
-  const place = source.name === "procfs" ? "/proc" : config.source.audit_log;
-  using socket = source.name === "procfs" ? undefined : openAuditSocket();
-  const audit = source.name === "procfs" ? undefined : watchAudit(place, socket, counters, log);
+  const place = isPolling ? "/proc" : config.source.audit_log;
+  using socket = isPolling ? undefined : openAuditSocket();
+  const audit = isPolling ? undefined : watchAudit(place, socket, counters, log);
   const problems = () => [...(source.problem ? [source.problem] : []), ...(audit?.problems ?? [])];
   const kernel = () => audit?.kernel;
   const pulse = new Pulse({ source: source.name, counters, usage: processUsage, problems, kernel });
@@ -225,7 +226,7 @@ function watchAudit(
     path,
     counters,
     socket,
-    execute: () => spawn("/bin/sh", ["-c", ":"], { stdio: "ignore" }).on("error", () => {}), // none is told by its silence
+    execute: () => executeSomething().on("error", () => {}), // none is told by its silence
     began: (error) => log.error("not all is seen", { error }),
     ended: ({ code }) => log.info(`seen again: ${code} is over`),
   });

@@ -3,8 +3,8 @@
  * state beside it.
  */
 import { Command } from "commander";
-import { lossNames } from "../counters.ts";
-import { KinwatchError, systemCode } from "../errors.ts";
+import { lossesOf } from "../counters.ts";
+import { isDenied, KinwatchError } from "../errors.ts";
 import { askStatus, statusSocketOf } from "../health/status-socket.ts";
 import { readShippingState, type ShippingState } from "../outputs/shipping-state.ts";
 import { fit, wrap } from "../outputs/text-width.ts";
@@ -111,8 +111,7 @@ async function askDaemon(path: string): Promise<LiveStatus | Unasked> {
     return (await askStatus(path)) as LiveStatus;
   } catch (error) {
     if (!(error instanceof KinwatchError)) throw error;
-    const isDenied = ["EACCES", "EPERM"].includes(systemCode(error.cause));
-    return { code: error.code, message: error.message, isDenied };
+    return { code: error.code, message: error.message, isDenied: isDenied(error.cause) };
   }
 }
 
@@ -131,7 +130,7 @@ function pretty({ running, pid, daemon, state, elasticsearch }: Status, nowMs: n
 /** What it says of itself. */
 function live({ version, watches, ready, problems, health }: LiveStatus): string[] {
   const { counters, kernel, lag_ms: lagMs } = health;
-  const losses = lossNames.filter((name) => counters[name] > 0).map((name) => `${name} ${counters[name]}`);
+  const losses = lossesOf(counters);
   const percent = ((100 * health.cpu_ms) / Math.max(1, health.uptime_ms)).toFixed(1);
   const lag = lagMs < 2_000 ? "read to its end" : `read to what was there ${spanOf(lagMs)} ago`;
   return [

@@ -1,5 +1,5 @@
 /** What was read, and what of it could not be used: an empty answer must not look like a clean host. */
-import { type Counters, lossNames } from "../counters.ts";
+import { type Counters, lossesOf } from "../counters.ts";
 import { kinwatch } from "./checkout.ts";
 
 export function summary(counters: Counters, found: string): string {
@@ -8,7 +8,7 @@ export function summary(counters: Counters, found: string): string {
   if (events_read === 0 && records_read > 0) {
     lines.push(`no execution is in these logs: no audit rule asked for them (see ${kinwatch} check)`);
   }
-  const losses = lossNames.flatMap((name) => (counters[name] > 0 ? [`${name} ${counters[name]}`] : []));
+  const losses = lossesOf(counters);
   if (losses.length > 0) lines.push(`not all could be used: ${losses.join(", ")} (docs/counters.md)`);
   return lines.map((line) => `kinwatch: ${line}\n`).join("");
 }

@@ -11,7 +11,7 @@ export interface SearchPage {
   readonly columns: Readonly<Record<string, number | undefined>>; // fields, with their width in pixels where it is not shared out
 }
 
-/** Something was lost, or is read late: what comes to an end by itself. */
+/** Something is not seen, was lost, or is read late: what comes to an end by itself. */
 export const notAllSeen =
   "kinwatch.health.problems:* or kinwatch.health.lost > 0 or kinwatch.health.lag_ms >= 60000";
 

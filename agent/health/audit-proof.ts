@@ -1,5 +1,5 @@
 /** The one proof that kernel, rules, auditd and log work together: something is executed, and looked for in the log. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
@@ -10,14 +10,18 @@ const TAIL_BYTES = 262_144; // about 150 executions
 /** @param msMax how long to look for it */
 export async function isRecorded(log: string, msMax: number): Promise<boolean> {
   const name = `kinwatch-proof-${randomUUID()}`; // a container has other pids than audit's
-  const child = spawn("/bin/sh", ["-c", ":", name], { stdio: "ignore" });
-  await once(child, "exit");
+  await once(executeSomething(name), "exit");
   const endMs = performance.now() + msMax;
   for (;;) {
     if (tailOf(log, TAIL_BYTES).includes(` a3="${name}"`)) return true;
     if (performance.now() > endMs) return false;
     await sleep(20);
   }
+}
+
+/** @param words that its record has, too */
+export function executeSomething(...words: readonly string[]): ChildProcess {
+  return spawn("/bin/sh", ["-c", ":", ...words], { stdio: "ignore" });
 }
 
 /** The last bytes of a file, as latin1; empty when it cannot be read. */

@@ -6,7 +6,7 @@ import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
-import { KinwatchError, systemCode } from "../errors.ts";
+import { isDenied, KinwatchError, systemCode } from "../errors.ts";
 
 const CONNECTIONS_MAX = 16; // at a time; more wait
 const PATIENCE_MS = 5_000;
@@ -75,8 +75,7 @@ export async function askStatus(path: string): Promise<unknown> {
 }
 
 function unavailable(what: string, cause: unknown): KinwatchError {
-  const isDenied = ["EACCES", "EPERM"].includes(systemCode(cause));
-  const remedy = isDenied
+  const remedy = isDenied(cause)
     ? "Be root, or a member of the group of the daemon"
     : "See whether it hangs: journalctl -u kinwatch";
   return new KinwatchError("KW_STATUS_UNAVAILABLE", what, remedy, { cause });

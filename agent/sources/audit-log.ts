@@ -7,7 +7,7 @@
  */
 import { type Stats, statSync } from "node:fs";
 import type { Counters } from "../counters.ts";
-import { KinwatchError, systemCode } from "../errors.ts";
+import { isDenied, KinwatchError, systemCode } from "../errors.ts";
 import { Breath } from "./breath.ts";
 import { LineReader } from "./line-reader.ts";
 import { findCursor, fingerprintBefore, isSameFile, logPaths } from "./log-position.ts";
@@ -298,7 +298,6 @@ export class AuditLogSource implements Source, Disposable {
     counters.source_retries += 1;
     this.#healthy = false;
     const code = systemCode(error);
-    const denied = code === "EACCES" || code === "EPERM";
     this.#reportOnce(
       code === "ENOENT"
         ? new KinwatchError(
@@ -309,7 +308,7 @@ export class AuditLogSource implements Source, Disposable {
         : new KinwatchError(
             "KW_AUDIT_LOG_UNREADABLE",
             `Cannot read ${path}: ${code}`,
-            `${denied ? "Run as root, or join the group that log_group names in auditd.conf(5)" : "Look at that file and its disk"}; it is tried again each second`,
+            `${isDenied(error) ? "Run as root, or join the group that log_group names in auditd.conf(5)" : "Look at that file and its disk"}; it is tried again each second`,
           ),
     );
   }

@@ -146,6 +146,20 @@ export class AuditHost implements AsyncDisposable {
     });
   }
 
+  /** Beside those that are loaded. */
+  load(rules: readonly Rule[]): void {
+    const refused: string[] = [];
+    for (const rule of rules) {
+      try {
+        this.auditctl(...rule);
+      } catch (error) {
+        if (!rule.includes("arch=b32")) throw error;
+        refused.push(rule.join(" "));
+      }
+    }
+    this.rulesRefused = refused;
+  }
+
   /** A number of `auditctl -s`. */
   status(name: "enabled" | "pid" | "lost" | "backlog" | "backlog_limit"): number {
     return Number(new RegExp(`^${name} (\\d+)$`, "m").exec(this.auditctl("-s"))?.[1]);
@@ -191,16 +205,7 @@ export async function startAuditHost(options: AuditHostOptions = {}): Promise<Au
     await host.start();
     host.auditctl("-D");
     host.auditctl("-b", "8192"); // as the rules that come with auditd do
-    const refused: string[] = [];
-    for (const rule of options.rules ?? execRules) {
-      try {
-        host.auditctl(...rule);
-      } catch (error) {
-        if (!rule.includes("arch=b32")) throw error;
-        refused.push(rule.join(" "));
-      }
-    }
-    host.rulesRefused = refused;
+    host.load(options.rules ?? execRules);
     return host;
   } catch (error) {
     await host[Symbol.asyncDispose]();

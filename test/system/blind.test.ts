@@ -4,14 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { textWidth } from "../../agent/outputs/text-width.ts";
 import { type AuditHost, execRules, needsAuditHost, startAuditHost } from "../helpers/audit-host.ts";
+import { daemonConfig } from "../helpers/daemon.ts";
 import { kinwatch, type Running, startKinwatch } from "../helpers/kinwatch.ts";
 import { asPlainUser, needs } from "../helpers/real-parts.ts";
-import { rulesOff } from "../helpers/rules-off.ts";
 
 class World implements AsyncDisposable {
   readonly host: AuditHost;
@@ -23,14 +23,7 @@ class World implements AsyncDisposable {
     this.host = host;
     const folder = join(host.folder, "kinwatch");
     this.state = join(folder, "state");
-    this.config = join(folder, "kinwatch.toml");
-    mkdirSync(folder, { mode: 0o700 });
-    writeFileSync(
-      this.config,
-      `${rulesOff}\nsource.audit_log = "${host.logFile}"\nstate.directory = "${this.state}"\noutput.journald.enabled = false\n` +
-        'output.stdout.enabled = true\noutput.stdout.format = "ndjson"\n',
-      { mode: 0o600 },
-    );
+    this.config = daemonConfig(folder, { auditLog: host.logFile });
     this.running = startKinwatch(["run", "--config", this.config]);
   }
 
@@ -133,7 +126,7 @@ test("run: rules deleted, and the kernel says nothing about it: an execution of 
   host.auditctl("-D");
   await world.says(/KW_AUDIT_SILENT/, 100_000);
   assert.deepEqual(await world.problems(), ["KW_AUDIT_SILENT"]);
-  for (const rule of execRules) if (!host.rulesRefused.includes(rule.join(" "))) host.auditctl(...rule);
+  host.load(execRules);
   world.install("with-rules.sh");
   await world.alerts("with-rules.sh");
   await world.says(/seen again: KW_AUDIT_SILENT is over/);

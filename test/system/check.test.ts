@@ -107,7 +107,7 @@ class World implements AsyncDisposable {
     host.auditctl("-e", "1", "-r", "0", "-b", "8192");
     host.auditctl("--reset-lost");
     host.auditctl("-D");
-    for (const rule of execRules) if (!host.rulesRefused.includes(rule.join(" "))) host.auditctl(...rule);
+    host.load(execRules);
     this.bootRules(execs);
   }
 
@@ -131,6 +131,13 @@ const auditctl =
   ({ host }: World) => {
     for (const line of lines) host.auditctl(...line.split(" "));
   };
+
+/** Records of a type are thrown away, now and after a boot. */
+const exclude = (type: string) => (world: World) => {
+  const rule = `-a always,exclude -F msgtype=${type}`;
+  auditctl(rule)(world);
+  world.bootRules(`${rule}\n${execs}`);
+};
 
 /** Executions, as many as there have to be. */
 function execute(count: number): void {
@@ -177,20 +184,14 @@ const breaks: readonly Break[] = [
   },
   {
     why: "EXECVE records thrown away",
-    how: (world) => {
-      world.host.auditctl("-a", "always,exclude", "-F", "msgtype=EXECVE");
-      world.bootRules(`-a always,exclude -F msgtype=EXECVE\n${execs}`);
-    },
+    how: exclude("EXECVE"),
     fact: "record-types",
     status: "failed",
     text: /EXECVE/,
   },
   {
     why: "CWD records thrown away",
-    how: (world) => {
-      world.host.auditctl("-a", "always,exclude", "-F", "msgtype=CWD");
-      world.bootRules(`-a always,exclude -F msgtype=CWD\n${execs}`);
-    },
+    how: exclude("CWD"),
     fact: "record-types",
     status: "warning",
     text: /CWD/,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { test } from "node:test";
@@ -11,10 +11,10 @@ import { stripVTControlCharacters } from "node:util";
 import type { AlertDocument } from "../../agent/alert/alert-document.ts";
 import { alertMessageId } from "../../agent/outputs/journald.ts";
 import { type AuditHost, needsAuditHost, startAuditHost } from "../helpers/audit-host.ts";
+import { alertsOf, daemonConfig } from "../helpers/daemon.ts";
 import { startJournald } from "../helpers/journald.ts";
 import { program, type Running, startKinwatch } from "../helpers/kinwatch.ts";
 import { asPlainUser, needs } from "../helpers/real-parts.ts";
-import { rulesOff } from "../helpers/rules-off.ts";
 import { ScratchRpm } from "../helpers/scratch-rpm.ts";
 
 const skip = needsAuditHost() || needs("rpm", "rpmbuild");
@@ -27,14 +27,7 @@ class Daemon {
 
   constructor(host: AuditHost, journald = false) {
     this.folder = join(host.folder, "kinwatch");
-    this.config = join(this.folder, "kinwatch.toml");
-    mkdirSync(this.folder, { mode: 0o700, recursive: true });
-    writeFileSync(
-      this.config,
-      `${rulesOff}\n[source]\naudit_log = "${host.logFile}"\n[state]\ndirectory = "state"\n[output.journald]\nenabled = ${journald}\n` +
-        `[output.stdout]\nenabled = true\nformat = "ndjson"\n`,
-      { mode: 0o600 },
-    );
+    this.config = daemonConfig(this.folder, { auditLog: host.logFile, journald });
   }
 
   /** @param prefix a command line that runs another: where a journal of our own is */
@@ -51,14 +44,6 @@ class Daemon {
     chmodSync(path, 0o755);
     return path;
   }
-}
-
-/** The alerts written so far. */
-function alertsOf(text: string): AlertDocument[] {
-  return text
-    .split("\n")
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as AlertDocument);
 }
 
 /** Each is written when its outcome is known. */

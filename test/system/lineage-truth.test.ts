@@ -5,18 +5,17 @@
  *     KINWATCH_TRUTH_TABLE=1 node --test test/system/lineage-truth.test.ts
  */
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { AlertDocument } from "../../agent/alert/alert-document.ts";
 import { needsAuditHost, startAuditHost } from "../helpers/audit-host.ts";
+import { alertsOf, daemonConfig } from "../helpers/daemon.ts";
 import { startKinwatch } from "../helpers/kinwatch.ts";
 import { lineageCases } from "../helpers/lineage-cases.ts";
 import { type Judged, LineageRun } from "../helpers/lineage-run.ts";
 import { needs } from "../helpers/real-parts.ts";
-import { rulesOff } from "../helpers/rules-off.ts";
 import { ScratchRpm } from "../helpers/scratch-rpm.ts";
 
 /** Rows of docs/sources.md. */
@@ -36,14 +35,7 @@ async function judged(t: TestContext, source: "audit-log" | "procfs", auditLog: 
     const run = new LineageRun(folder, rpm);
     if (process.env["KINWATCH_REQUIRE_REAL"] === "1") assert.deepEqual(run.lacking, []);
     else if (run.lacking.length > 0) t.diagnostic(`not to be had here: ${run.lacking.join(", ")}`);
-    mkdirSync(join(folder, "kinwatch"), { mode: 0o700 });
-    const config = join(folder, "kinwatch", "kinwatch.toml");
-    writeFileSync(
-      config,
-      `${rulesOff}\nsource.type = "${source}"\nsource.audit_log = "${auditLog}"\nstate.directory = "state"\n` +
-        'output.journald.enabled = false\noutput.stdout.enabled = true\noutput.stdout.format = "ndjson"\n',
-      { mode: 0o600 },
-    );
+    const config = daemonConfig(join(folder, "kinwatch"), { auditLog, source });
     await using running = startKinwatch(["run", "--config", config]);
     await running.until("stderr", /ready after/);
     for (const one of run.cases) await run.run(one);
@@ -53,11 +45,7 @@ async function judged(t: TestContext, source: "audit-log" | "procfs", auditLog: 
     for (let left = 30; left > 0 && run.missing(running.stdout).some((id) => seen.has(id)); left -= 1)
       await sleep(500);
     await running.kill("SIGTERM");
-    const alerts = running.stdout
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line) as AlertDocument);
-    const all = run.judge(alerts);
+    const all = run.judge(alertsOf(running.stdout));
     for (const { name, verdict, from, detail } of all)
       t.diagnostic(`${name}: ${verdict}, ${from} (${detail})`);
     table.set(source, new Map(all.map((one) => [one.name, one])));
