@@ -46,6 +46,14 @@ export class PidClock {
     return life;
   }
 
+  /** A known process has executed again, or so it looks: long after its birth, one behind the other, they are new ones. */
+  again(pid: number): void {
+    const ahead = this.#next(pid, this.#place);
+    const behind = ahead - SPAN;
+    if (behind < 0 || this.#between(behind, this.#place) <= this.#reach) return;
+    this.#mayLeap(ahead, { bornBy: ahead, seen: behind, doubtful: false }, WAITED);
+  }
+
   /** A process that lives now, whenever it was born. */
   living(pid: number): Life {
     const seen = this.#place;

@@ -99,6 +99,7 @@ export class ProcessTable {
       rows.beginLife(row, life);
       this.#findParent(row, exec, host);
     } else {
+      if (Number.isNaN(rows.startTimeOf(row))) host.clock.again(exec.pid);
       this.#goOn(row, before);
       if (rows.linkOf(row, PARENT) === NONE && exec.ppid === rows.ppidOf(before))
         this.#findParent(row, exec, host);
@@ -107,9 +108,11 @@ export class ProcessTable {
     return row;
   }
 
-  /** The image in a row that was just entered. */
+  /** The image in a row that was just entered, of which somebody will ask. */
   imageOf(row: number): ProcessImage {
-    return this.#rows.imageOf(row);
+    const image = this.#rows.imageOf(row);
+    if (this.#isRecent(image.exec)) this.#part(row);
+    return image;
   }
 
   /** The same, where it is an object already. */
@@ -161,6 +164,7 @@ export class ProcessTable {
   /** The parent, after /proc was asked for all that it can tell. */
   #settled(row: number, recent: boolean): number {
     const rows = this.#rows;
+    if (recent) this.#part(row);
     const parent = rows.linkOf(row, PARENT);
     if (parent === NONE) {
       const reason = rows.unresolvedOf(row);
@@ -211,6 +215,25 @@ export class ProcessTable {
     rows.link(row, PARENT, rows.linkOf(before, PARENT));
     rows.link(row, ADOPTER, rows.linkOf(before, ADOPTER));
     rows.setUnresolved(row, rows.unresolvedOf(before));
+  }
+
+  /** Takes images away from the process that they were taken for, if /proc knows that theirs began later than what that one ran. */
+  #part(row: number): void {
+    const rows = this.#rows;
+    if (rows.linkOf(row, PREVIOUS) === NONE || rows.pidOf(row) === 1) return;
+    const { exec } = rows.imageOf(row);
+    const entry = exec.startTimeMs === undefined ? this.#read(exec.node, exec.pid) : undefined;
+    if (entry === undefined || !began(entry, rows.timeOf(row))) return;
+    const own = [row]; // its images, the latest first
+    let at = rows.linkOf(row, PREVIOUS);
+    for (; at !== NONE && began(entry, rows.timeOf(at)); at = rows.linkOf(at, PREVIOUS)) own.push(at);
+    if (at === NONE) return;
+    const first = own.pop() as number;
+    const host = this.#hostOf(exec.node);
+    for (const link of [PARENT, ADOPTER, PREVIOUS]) rows.link(first, link, NONE);
+    rows.beginLife(first, host.clock.living(exec.pid));
+    this.#findParent(first, rows.imageOf(first).exec, host);
+    for (const [index, one] of own.reverse().entries()) this.#goOn(one, own[index - 1] ?? first);
   }
 
   #cutAfter(row: number, images: number): void {

@@ -195,6 +195,48 @@ test("ProcessTable: a recorded image of the process that /proc shows is the bett
   assert.equal(rpm.parent?.provenance, "recorded");
 });
 
+/** A busy parent starts one program after another, pids up to 20,000; then pid_max is lowered, and others install in between. */
+function lowered(options: Partial<ProcessTableOptions>, alive: (entry: ProcEntry) => void) {
+  const table = tableOf({ processesMax: 32_768, ...options });
+  const wrong: string[] = [];
+  let count = 0;
+  let known = 0;
+  table.add(next(301, 300, "/usr/bin/busy"));
+  let pid = 0;
+  const begin = (ppid: number, executable: string) => {
+    pid = pid >= 1_999 && serial > 30_000 ? 302 : pid + 1;
+    const event = next(pid, ppid, executable);
+    alive(entryOf(pid, ppid, executable, { startTimeMs: event.timeMs }));
+    return table.add(event);
+  };
+  serial = 10_000;
+  for (pid = 302; pid < 20_000; ) begin(301, "/bin/true");
+  serial = 30_001;
+  for (pid = 302; serial < 60_000; ) {
+    begin(301, "/bin/true");
+    if (serial % 97 !== 0) continue;
+    const script = begin(300, "/bin/script");
+    const rpm = table.ancestors(begin(script.exec.pid, "/usr/bin/rpm"));
+    count += 1;
+    if (rpm[0] === undefined) continue;
+    known += 1;
+    if (rpm[0].exec.serial !== script.exec.serial || script.previous !== undefined)
+      wrong.push(`${rpm[0].exec.executable}, before it ${script.previous?.exec.executable}, at ${serial}`);
+  }
+  return { wrong, share: known / count };
+}
+
+test("ProcessTable: pid_max lowered under a busy parent: found out within a few executions, with /proc at once", () => {
+  const stored = lowered({}, () => {});
+  assert.deepEqual(stored.wrong, []);
+  assert.ok(stored.share > 0.95);
+  const entries = new Map<number, ProcEntry>();
+  const readProcess = (pid: number) => entries.get(pid);
+  const alive = (entry: ProcEntry) => entries.set(entry.pid, entry);
+  const { wrong, share } = lowered({ readProcess, nowMs: () => atMs + serial }, alive);
+  assert.deepEqual([wrong, share], [[], 1]);
+});
+
 const hosts = [
   {
     why: "a log without names is of the host that is watched",
