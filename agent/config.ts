@@ -193,18 +193,25 @@ const elasticsearch = z
 const schema = z.strictObject({
   source: z
     .strictObject({
-      type: key(z.enum(["auto", "audit-log", "procfs"]).default("auto"), {
-        expects: '"auto", "audit-log" or "procfs"',
+      type: key(z.enum(["auto", "audit-log", "tracefs", "procfs"]).default("auto"), {
+        expects: '"auto", "audit-log", "tracefs" or "procfs"',
         unit: undefined,
         purpose: "Where process executions are observed.",
         reason:
-          "it takes the audit log where that can be read, which alone has outcomes and a past, else procfs",
+          "it takes the audit log where that can be read, which alone has outcomes and a past, else tracefs, else procfs",
       }),
       audit_log: key(path.default("/var/log/audit/audit.log"), {
         expects: pathExpects,
         unit: undefined,
         purpose: "The live audit log; rotated ones (audit.log.1, …) are found beside it.",
         reason: "it is the default of log_file in auditd.conf(5)",
+      }),
+      tracefs: key(z.boolean().default(true), {
+        expects: "true or false",
+        unit: undefined,
+        purpose:
+          "Listen to the kernel's tracepoints, where that can be had: who began a process, beside the audit log or in its stead.",
+        reason: "of a parent that is dead, or executed nothing itself, audit does not tell",
       }),
     })
     .prefault({}),

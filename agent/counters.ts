@@ -19,6 +19,8 @@ export const counterNames = [
   "processes_evicted", // pushed out of the full process table
   "terms_truncated", // events with more combinations of a rule's terms than were looked at
   "parents_unresolved", // no source knew the parent
+  "traces_lost", // events of the kernel's tracepoints, overwritten before they were read
+  "births_let_go", // of processes, pushed out of the full list of who began them
   "processes_missed", // the process table of /proc moved on by more than was seen
   "installs_read", // package installations
   "installs_without_outcome", // no SOFTWARE_UPDATE record came in time
@@ -62,6 +64,7 @@ export const lossNames = [
   "logs_lost",
   "kernel_records_lost",
   "processes_evicted",
+  "traces_lost",
   "processes_missed",
   "outcomes_let_go",
 ] as const satisfies readonly CounterName[];

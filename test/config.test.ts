@@ -27,7 +27,7 @@ function refusal(file: string): KinwatchError {
 
 test("defaultConfig: works without a file", () => {
   assert.deepEqual(defaultConfig, {
-    source: { type: "auto", audit_log: "/var/log/audit/audit.log" },
+    source: { type: "auto", audit_log: "/var/log/audit/audit.log", tracefs: true },
     state: { directory: "/var/lib/kinwatch" },
     learn: { from: "history" },
     rules: { disabled: ["0594c2cd-d829-4510-afb3-5657014b9653"], directories: ["/etc/kinwatch/rules.d"] },
@@ -72,7 +72,7 @@ const accepted: { why: string; toml: string; want: (config: Config) => unknown; 
     why: "one key leaves the others",
     toml: 'source.type = "procfs"',
     want: ({ source }) => source,
-    is: { type: "procfs", audit_log: "/var/log/audit/audit.log" },
+    is: { type: "procfs", audit_log: "/var/log/audit/audit.log", tracefs: true },
   },
   {
     why: "a duration is milliseconds",
@@ -193,10 +193,10 @@ const refused: { why: string; toml: string | Buffer; at: string; want: RegExp }[
     want: /ca_trusted_fingerprint: expected the SHA-256 of a certificate/,
   },
   {
-    why: "a source that is not there yet",
-    toml: '[source]\ntype = "tracefs"',
+    why: "a source that there is not",
+    toml: '[source]\ntype = "fanotify"',
     at: "2:1",
-    want: /source\.type: expected "auto", "audit-log" or "procfs", came "tracefs"; its default is "auto"/,
+    want: /source\.type: expected "auto", "audit-log", "tracefs" or "procfs", came "fanotify"; its default is "auto"/,
   },
   {
     why: "text for a truth",

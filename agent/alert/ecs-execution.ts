@@ -133,9 +133,9 @@ export function lineagePart(image: ProcessImage, context: DocumentContext): Line
     ...ownersPart(image, readOwners),
     ancestry: ancestors.map(owned),
     previous_images: previousImages(image).map(owned),
-    ...(source === "procfs"
-      ? {}
-      : { audit: { serial, ...(node === undefined ? {} : { node: keyword(node) }) } }),
+    ...(source === "audit-log"
+      ? { audit: { serial, ...(node === undefined ? {} : { node: keyword(node) }) } }
+      : {}),
   };
 }
 

@@ -1,16 +1,20 @@
 /** `kinwatch check`: can this host be watched, and what has to be done so that it can. Changes nothing. */
 import { hostname } from "node:os";
 import { Command } from "commander";
+import type { Config } from "../config.ts";
+import { newCounters } from "../counters.ts";
 import { KinwatchError } from "../errors.ts";
 import { checkHost, type Finding, type HostReport } from "../health/host-check.ts";
 import { type HostSurvey, surveyHost } from "../health/host-survey.ts";
 import { describeMachine } from "../health/machine.ts";
 import { fit, wrap } from "../outputs/text-width.ts";
 import { printable } from "../printable.ts";
+import { ProcessTrace } from "../sources/process-trace.ts";
 import { checkState } from "../store/state-file.ts";
 import { kinwatch } from "./checkout.ts";
 import { findingLines, paint } from "./finding-lines.ts";
 import { endWhenReaderLeaves, type Format, formatOf, formatOption, jsonOption } from "./format.ts";
+import { openTrace } from "./open-source.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
 
 interface Options extends SettingsOptions {
@@ -51,7 +55,12 @@ async function check(options: Options): Promise<void> {
   const { source, state, output } = readSettings(options);
   endWhenReaderLeaves(process.stdout);
   const database = databaseIn(state.directory);
-  const survey = await surveyHost({ auditLog: source.audit_log, stateFolder: state.directory, database });
+  const survey = await surveyHost({
+    auditLog: source.audit_log,
+    stateFolder: state.directory,
+    database,
+    tracefs: traceProblem(source),
+  });
   const wanted = { source: source.type, journald: output.journald.enabled, nowMs: Date.now() };
   const report = checkHost(survey, wanted);
   const forPeople = formatOf(options.format) === "pretty";
@@ -66,6 +75,13 @@ function databaseIn(directory: string): HostSurvey["database"] {
     if (error instanceof KinwatchError) return error;
     throw error;
   }
+}
+
+function traceProblem(source: Config["source"]): HostSurvey["tracefs"] {
+  const trace = openTrace({ ...source, type: "tracefs" }, newCounters());
+  if (!(trace instanceof ProcessTrace)) return trace;
+  trace[Symbol.dispose]();
+  return undefined;
 }
 
 function documents(report: HostReport): string {
@@ -92,11 +108,17 @@ function verdict({ findings, source, watched, silentLog }: HostReport): string {
   const warnings = count("warning");
   const beside = warnings === 0 ? "" : `, with ${warnings} warning${warnings === 1 ? "" : "s"}`;
   if (watched && source === "audit-log") return `This host is watched through the audit log${beside}.`;
-  if (watched) return `This host is watched through /proc${beside}. ${unseen}`;
+  const place = source === "tracefs" ? "the kernel's tracepoints" : "/proc";
+  const unseen = unseenBy[source === "tracefs" ? "tracefs" : "procfs"];
+  if (watched) return `This host is watched through ${place}${beside}. ${unseen}`;
   const cure = `Cure what failed (${count("failed")}), then check again`;
   if (!silentLog || source === "audit-log") return `This host is not watched. ${cure}.`;
-  return `This host is not watched through its audit log, only through /proc. ${unseen} ${cure}; or set source.type = "procfs" to be content with it.`;
+  return `This host is not watched through its audit log, only through ${place}. ${unseen} ${cure}; or set source.type = "${source}" to be content with it.`;
 }
 
-const unseen =
-  "What is not seen there: processes that live for less than some milliseconds, what dnf and the like install, outcomes, and all that came before the start.";
+const unseenBy = {
+  tracefs:
+    "What is not seen there: what dnf and the like install, outcomes, and all that came before the start.",
+  procfs:
+    "What is not seen there: processes that live for less than some milliseconds, what dnf and the like install, outcomes, and all that came before the start.",
+};

@@ -2,11 +2,14 @@
 import { closeSync, openSync } from "node:fs";
 import type { Config } from "../config.ts";
 import { type Counters, newCounters } from "../counters.ts";
-import { type KinwatchError, systemCode } from "../errors.ts";
+import { KinwatchError, systemCode } from "../errors.ts";
 import { isRecorded } from "../health/audit-proof.ts";
+import { showsHostProcesses } from "../health/pid-namespace.ts";
 import { AuditLogSource } from "../sources/audit-log.ts";
 import { ProcPollSource } from "../sources/proc-poll.ts";
+import { ProcessTrace } from "../sources/process-trace.ts";
 import type { LogCursor, Source } from "../sources/source.ts";
+import { TracefsSource } from "../sources/tracefs.ts";
 
 export interface SourceOptions {
   readonly cursor: LogCursor | undefined;
@@ -15,18 +18,44 @@ export interface SourceOptions {
   readonly report: (error: KinwatchError) => void;
 }
 
+type LiveSource = Source & { readonly name: "audit-log" | "tracefs" | "procfs" };
+
 const PROOF_MS = 500; // auditd writes within some milliseconds; who waits for the start should not wait longer
 
 /** @returns beside the source the reason why it is not a better one; undefined for the best, or where one was asked for */
 export async function openSource(
   { type, audit_log: path }: Config["source"],
+  trace: ProcessTrace | KinwatchError | undefined,
   { cursor, stop, counters, report }: SourceOptions,
-): Promise<{ source: Source; reason: string | undefined }> {
+): Promise<{ source: LiveSource; reason: string | undefined }> {
   const reason = type === "auto" ? await whyNotAuditLog(path) : undefined;
-  if (type === "procfs" || reason !== undefined) {
-    return { source: new ProcPollSource({ stop, counters }), reason };
+  if (type === "audit-log" || (type === "auto" && reason === undefined))
+    return { source: new AuditLogSource({ path, cursor, stop, counters, report }), reason };
+  if (type === "tracefs" && trace instanceof KinwatchError) throw trace;
+  const source =
+    trace instanceof ProcessTrace
+      ? new TracefsSource({ trace, stop, counters })
+      : new ProcPollSource({ stop, counters });
+  return { source, reason };
+}
+
+/** Listens to the kernel's tracepoints, for a source or beside one. @returns an error: why that cannot be had; undefined: it is not wanted */
+export function openTrace(
+  { type, tracefs }: Config["source"],
+  counters: Counters,
+): ProcessTrace | KinwatchError | undefined {
+  if (type === "procfs" || (type !== "tracefs" && !tracefs)) return undefined;
+  try {
+    if (showsHostProcesses()) return new ProcessTrace(counters);
+    return new KinwatchError(
+      "KW_TRACEFS_REFUSED",
+      "/proc shows a container's pids, which tracepoints do not know",
+      "Start the container with the pids of the host (--pid=host, hostPID: true)",
+    );
+  } catch (error) {
+    if (error instanceof KinwatchError) return error;
+    throw error;
   }
-  return { source: new AuditLogSource({ path, cursor, stop, counters, report }), reason };
 }
 
 /** Reads what is retained of a source's log up to a position, beside it. undefined: its source has no past */

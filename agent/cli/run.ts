@@ -42,13 +42,14 @@ import { readProcDetails } from "../sources/proc-details.ts";
 import { isAlive, readProcEntry } from "../sources/proc-entry.ts";
 import { readContainer } from "../sources/process-container.ts";
 import { processFile } from "../sources/process-file.ts";
+import { ProcessTrace } from "../sources/process-trace.ts";
 import { readScriptLine } from "../sources/script-line.ts";
 import { Store } from "../store/store.ts";
 import { kinwatch } from "./checkout.ts";
 import { LiveRules } from "./live-rules.ts";
 import type { LiveStatus } from "./live-status.ts";
 import { LossLog } from "./loss-log.ts";
-import { openPast, openSource } from "./open-source.ts";
+import { openPast, openSource, openTrace } from "./open-source.ts";
 import { processUsage } from "./process-usage.ts";
 import { RuleWatch } from "./rule-watch.ts";
 import { configOption, readSettings, type SettingsOptions, stateOption } from "./settings.ts";
@@ -103,7 +104,9 @@ async function run(options: SettingsOptions): Promise<void> {
   const log = openLog({ level: "info", ...(write === undefined ? {} : { write }) });
   const { outbox_bytes_max: shipmentBytesMax } = config.output.elasticsearch;
   using store = new Store(config.state.directory, { counters, shipmentBytesMax });
-  const { source, reason } = await openSource(config.source, {
+  const trace = openTrace(config.source, counters);
+  using _trace = trace instanceof ProcessTrace ? trace : undefined;
+  const { source, reason } = await openSource(config.source, trace, {
     cursor: store.cursor(),
     stop: stop.signal,
     counters,
@@ -111,8 +114,8 @@ async function run(options: SettingsOptions): Promise<void> {
   });
   log.info(`watching ${source.description}`);
   if (reason !== undefined) log.warn(`not the audit log: ${reason}; ${kinwatch} check tells what to do`);
-  const isPolling = source.name === "procfs";
-  const isHere = isPolling || showsHostProcesses() ? isThisHost : () => false;
+  const isAudit = source.name === "audit-log";
+  const isHere = !isAudit || showsHostProcesses() ? isThisHost : () => false;
   if (!isHere(undefined))
     log.warn(
       `/proc shows a container's pids, which audit does not know: nothing is looked up there; ${kinwatch} check tells what to do`,
@@ -127,9 +130,11 @@ async function run(options: SettingsOptions): Promise<void> {
   const shipping = config.output.elasticsearch.enabled
     ? shippingOf(store, counters, options, log)
     : undefined;
-  const place = isPolling ? "/proc" : config.source.audit_log;
-  using socket = isPolling ? undefined : openAuditSocket();
-  const audit = isPolling ? undefined : watchAudit(place, socket, counters, log);
+  const place = { "audit-log": config.source.audit_log, tracefs: "tracepoints", procfs: "/proc" }[
+    source.name
+  ];
+  using socket = isAudit ? openAuditSocket() : undefined;
+  const audit = isAudit ? watchAudit(place, socket, counters, log) : undefined;
   const problems = () => [...(source.problem ? [source.problem] : []), ...(audit?.problems ?? [])];
   const kernel = () => audit?.kernel;
   const pulse = new Pulse({ source: source.name, counters, usage: processUsage, problems, kernel });
@@ -174,6 +179,7 @@ async function run(options: SettingsOptions): Promise<void> {
     lineage: {
       processesMax: config.lineage.processes_max,
       readProcess: readProcEntry,
+      readBirth: trace instanceof ProcessTrace ? (pid) => trace.birthOf(pid) : undefined,
       isThisHost: isHere,
       nowMs: Date.now,
     },

@@ -31,6 +31,7 @@ import { PieceTexts } from "./piece-texts.ts";
 import { procExec } from "./proc-exec.ts";
 import { RecentIds } from "./recent-ids.ts";
 import { readSoftwareUpdate } from "./software-update.ts";
+import { tracedExec } from "./traced-exec.ts";
 
 const WAIT_MS = 2_000;
 const OPEN_MAX = 1_024; // events waiting for records: far more than CPUs that can write at once
@@ -75,6 +76,7 @@ export class EventBuilder {
     this.#take = take;
     if (observation.kind === "log") this.#read(observation);
     else if (observation.kind === "idle") this.#expireIdle(observation.nowMs);
+    else if (observation.kind === "traced") take(tracedExec(observation));
     else take(procExec(observation.process, observation.seen ? undefined : observation.nowMs));
   }
 

@@ -3,7 +3,7 @@
 /** A process took a new program image. */
 export interface ExecEvent {
   readonly kind: "exec";
-  readonly source: "audit-log" | "procfs";
+  readonly source: "audit-log" | "tracefs" | "procfs";
   readonly node: string | undefined; // the host's name, where the log gives one (node= prefix)
   readonly timeMs: number; // since the epoch
   readonly startTimeMs: number | undefined; // of the process, where the source tells; it may have executed before

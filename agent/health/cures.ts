@@ -19,6 +19,11 @@ export function startAuditd({ systemd }: System): Cure {
   return [systemd ? "systemctl enable --now auditd" : "auditd"]; // auditd(8): goes to the background by itself
 }
 
+/** systemd does that at boot. */
+export function mountTracefs(): Cure {
+  return ["mount -t tracefs nodev /sys/kernel/tracing"];
+}
+
 /** Fedora, RHEL and SUSE have grubby or a line in /etc/default/grub. */
 export function bootWithAudit({ programs }: System): Cure {
   const edit = programs.has("grubby")

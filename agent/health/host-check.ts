@@ -10,6 +10,7 @@ import {
   deleteRule,
   install,
   loadExecRules,
+  mountTracefs,
   quoted,
   relabel,
   removeRules,
@@ -31,6 +32,7 @@ export const facts = [
   "history",
   "recording",
   "selinux",
+  "tracefs",
   "proc",
   "rpm",
   "rpm-plugin",
@@ -48,14 +50,14 @@ export interface Finding {
 }
 
 export interface CheckOptions {
-  readonly source: "auto" | "audit-log" | "procfs";
+  readonly source: "auto" | "audit-log" | "tracefs" | "procfs";
   readonly journald: boolean; // is that output on
   readonly nowMs: number;
 }
 
 export interface HostReport {
   readonly findings: readonly Finding[];
-  readonly source: "audit-log" | "procfs"; // what `kinwatch run` would watch
+  readonly source: "audit-log" | "tracefs" | "procfs"; // what `kinwatch run` would watch
   readonly watched: boolean;
   readonly silentLog: boolean; // the audit log that should be read tells nothing
 }
@@ -84,6 +86,7 @@ const judges: Readonly<Record<Fact, (survey: HostSurvey, options: CheckOptions) 
   history,
   recording,
   selinux,
+  tracefs,
   proc,
   rpm: ({ rpm }) => (rpm ? ok(rpm.version) : warning("There is no rpm here: nothing that kinwatch watches.")),
   "rpm-plugin": rpmPlugin,
@@ -123,18 +126,23 @@ const ofAudit: readonly Fact[] = [
 /** A log that is there but silent fails, though `run` would fall back on /proc: who has one relies on it. */
 export function checkHost(survey: HostSurvey, options: CheckOptions): HostReport {
   const auto = options.source === "auto";
-  const content = options.source === "procfs" || (auto && survey.log.problem !== undefined);
+  const isAudited = options.source === "audit-log" || (auto && survey.log.recordsUs);
+  const content = !isAudited && (!auto || survey.log.problem !== undefined);
   const findings = facts.flatMap((fact) => {
     const told = judges[fact](survey, options);
     if (told === undefined) return [];
     const [status, text, cure = []] = told;
-    // Where /proc has to do, all that audit lacks is no more than a pity.
+    // Where another source has to do, all that audit lacks is no more than a pity.
     const mild = content && ofAudit.includes(fact) && status === "failed";
     return [{ fact, status: mild ? ("warning" as const) : status, text, cure }];
   });
   return {
     findings,
-    source: content || (auto && !survey.log.recordsUs) ? "procfs" : "audit-log",
+    source: isAudited
+      ? "audit-log"
+      : options.source === "procfs" || survey.tracefs !== undefined
+        ? "procfs"
+        : "tracefs",
     watched: findings.every(({ status }) => status !== "failed"),
     silentLog: findings.some(({ fact, status }) => ofAudit.includes(fact) && status === "failed"),
   };
@@ -319,6 +327,18 @@ function selinux({ selinux: state }: HostSurvey): Told {
   return warning(
     `SELinux denied kinwatch ${state.denials.length === 1 ? "something" : `${state.denials.length} things`}, the last at ${new Date(last.timeMs).toISOString()}: ${last.text}`,
     relabel(),
+  );
+}
+
+function tracefs({ tracefs: problem, uid }: HostSurvey, { source }: CheckOptions): Told {
+  if (source === "procfs") return undefined;
+  if (problem === undefined) return ok("tells who begins processes");
+  const cure = problem.code === "KW_TRACEFS_MISSING" ? mountTracefs() : [];
+  if (source === "tracefs") return failed(problem.message, cure);
+  if (uid !== 0) return undefined; // it is root's, and rights has been told
+  return warning(
+    `Of parents that are dead by then, or executed nothing, less is known: ${problem.message}`,
+    cure,
   );
 }
 

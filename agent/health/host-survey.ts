@@ -45,6 +45,7 @@ export interface HostSurvey {
   readonly journald: boolean;
   readonly state: { readonly folder: string; readonly problem: string | undefined };
   readonly database: "none" | "sound" | KinwatchError;
+  readonly tracefs: KinwatchError | undefined; // why the kernel's tracepoints cannot be listened to
   readonly procHidden: boolean; // processes of other users are not shown
   readonly pidNamespace: boolean; // /proc shows those of a container, by pids of its own
   readonly selinux: { readonly enforcing: boolean; readonly denials: readonly Denial[] } | undefined; // undefined: none here
@@ -70,9 +71,15 @@ export interface SurveyOptions {
   readonly auditLog: string;
   readonly stateFolder: string;
   readonly database: HostSurvey["database"];
+  readonly tracefs: HostSurvey["tracefs"];
 }
 
-export async function surveyHost({ auditLog, stateFolder, database }: SurveyOptions): Promise<HostSurvey> {
+export async function surveyHost({
+  auditLog,
+  stateFolder,
+  database,
+  tracefs,
+}: SurveyOptions): Promise<HostSurvey> {
   const [status, listed, rpm] = await Promise.all([
     ask("auditctl", ["-s"]),
     ask("auditctl", ["-l"]),
@@ -104,6 +111,7 @@ export async function surveyHost({ auditLog, stateFolder, database }: SurveyOpti
     journald: existsSync("/run/systemd/journal/socket"),
     state: { folder: stateFolder, problem: stateProblem(stateFolder) },
     database,
+    tracefs,
     procHidden: !existsSync("/proc/1/stat"), // hidepid: proc(5)
     pidNamespace: !showsHostProcesses(),
     selinux: surveySelinux(auditLog),

@@ -3,7 +3,8 @@
  * are never asked for. Who is asked for becomes an object too, once, which follows its links through the rows.
  *
  * A row lasts as long as the table holds it or another one links to it. What the table lets go of links to nobody, and no
- * row has more than three links, so there are at most four rows for each that the table holds.
+ * row has more than three links, so there are at most four rows for each that the table holds, beside
+ * processes that executed nothing, of the few that somebody asked for.
  */
 import { AuditExec } from "../events/audit-exec.ts";
 import { withoutTrailer } from "../events/audit-text.ts";
@@ -35,6 +36,7 @@ const ASKED = 2; // /proc knows no more about its parent
 const USED = 4; // looked up as a parent since the clock's hand passed
 const OF_AUDIT = 8;
 const FREE = 16;
+const TRACED = 32; // who began it was asked of the kernel's tracepoints
 
 const MOMENTS = ROW_BYTES / 8; // float64; behind the numbers:
 const TIME = 8;
@@ -257,6 +259,19 @@ export class ImageRows implements Rows {
 
   isAsked(row: number): boolean {
     return this.#has(row, ASKED);
+  }
+
+  isTraced(row: number): boolean {
+    return this.#has(row, TRACED);
+  }
+
+  setTraced(row: number): void {
+    this.#set(row, TRACED, true);
+  }
+
+  /** How the image in a row is known, as add() takes it. */
+  provenanceOf(row: number): number {
+    return this.#numbers[row * NUMBERS + PROVENANCE] as number;
   }
 
   setAsked(row: number): void {

@@ -7,9 +7,10 @@
  */
 import type { Counters } from "../counters.ts";
 import type { ExecEvent } from "../events/exec-event.ts";
+import { forkedExec } from "../events/forked-exec.ts";
 import { procExec } from "../events/proc-exec.ts";
 import { unseenExec } from "../events/unseen-exec.ts";
-import type { ProcEntry } from "../sources/source.ts";
+import type { Birth, ProcEntry } from "../sources/source.ts";
 import {
   ImageRows,
   INFERRED,
@@ -30,6 +31,8 @@ export interface ProcessTableOptions {
   readonly processesMax: number;
   /** Reads one process from /proc; absent where the log is of another host or time. */
   readonly readProcess: ((pid: number) => ProcEntry | undefined) | undefined;
+  /** Who began the last process that had a pid, by the kernel's tracepoints; absent where nobody listens to them. */
+  readonly readBirth?: ((pid: number) => Birth | undefined) | undefined;
   /** Whether records of this name (auditd.conf(5), name_format) are of the host that readProcess reads. */
   readonly isThisHost?: (node: string | undefined) => boolean;
   /** The time: older executions have their parents asked of /proc when somebody wants to know, not at once. */
@@ -165,6 +168,7 @@ export class ProcessTable {
   #settled(row: number, recent: boolean): number {
     const rows = this.#rows;
     if (recent) this.#part(row);
+    this.#trace(row);
     const parent = rows.linkOf(row, PARENT);
     if (parent === NONE) {
       const reason = rows.unresolvedOf(row);
@@ -215,6 +219,60 @@ export class ProcessTable {
     rows.link(row, PARENT, rows.linkOf(before, PARENT));
     rows.link(row, ADOPTER, rows.linkOf(before, ADOPTER));
     rows.setUnresolved(row, rows.unresolvedOf(before));
+  }
+
+  /** By the kernel's own word, where it has one: also of a parent that is dead, or that executed nothing itself. */
+  #trace(row: number): void {
+    const rows = this.#rows;
+    if (this.#options.readBirth === undefined || rows.isTraced(row)) return;
+    rows.setTraced(row);
+    const { node, pid } = rows.imageOf(row).exec;
+    const birth = this.#birthOf(node, pid, rows.timeOf(row));
+    const parent = birth === undefined ? NONE : this.#ranAt(birth.parent, birth.timeMs, this.#hostOf(node));
+    if (parent !== NONE) this.#link(row, parent);
+  }
+
+  /** @param byMs when the process was there: a later one may have its pid by now */
+  #birthOf(node: string | undefined, pid: number, byMs: number): Birth | undefined {
+    const { readBirth } = this.#options;
+    if (readBirth === undefined || !this.#isOurs(node)) return undefined;
+    const birth = readBirth(pid);
+    return birth !== undefined && birth.timeMs <= byMs + EXACT_MS ? birth : undefined;
+  }
+
+  /** What a process ran at a moment. NONE: nobody knows; @param left generations to go back to for one that executed nothing */
+  #ranAt(pid: number, timeMs: number, host: Host, left = PARENTS_MAX): number {
+    const rows = this.#rows;
+    const birth = this.#birthOf(host.node, pid, timeMs);
+    const bornMs = birth?.timeMs ?? this.#startOfLiving(host.node, pid, timeMs);
+    if (bornMs === undefined || left === 0) return NONE;
+    const latest = this.#latest.get(host.index, pid);
+    let at = latest;
+    while (at !== NONE && rows.timeOf(at) > timeMs + EXACT_MS) at = rows.linkOf(at, PREVIOUS);
+    if (at !== NONE && rows.timeOf(at) + EXACT_MS >= bornMs) return at;
+    const hasExecutedSince = latest !== NONE && rows.timeOf(latest) > timeMs + EXACT_MS;
+    const entry = hasExecutedSince ? undefined : this.#read(host.node, pid);
+    if (entry !== undefined && Math.abs(entry.startTimeMs - bornMs) <= EXACT_MS)
+      return this.#enterProcess(entry, host);
+    const forker = birth === undefined ? NONE : this.#ranAt(birth.parent, birth.timeMs, host, left - 1);
+    return birth === undefined || forker === NONE ? NONE : this.#enterFork(forker, birth, host);
+  }
+
+  /** Of a process that was there before tracepoints were listened to, and still is. */
+  #startOfLiving(node: string | undefined, pid: number, byMs: number): number | undefined {
+    const entry = this.#read(node, pid);
+    return entry !== undefined && began(entry, byMs) ? entry.startTimeMs : undefined;
+  }
+
+  /** Held by its children alone: its pid may be another's by now. */
+  #enterFork(forker: number, birth: Birth, host: Host): number {
+    const rows = this.#rows;
+    const exec = forkedExec(rows.imageOf(forker).exec, birth);
+    const row = rows.add(exec, host.index, rows.provenanceOf(forker), true);
+    rows.beginLife(row, host.clock.living(birth.pid));
+    rows.setTraced(row);
+    this.#link(row, forker);
+    return row;
   }
 
   /** Takes images away from the process that they were taken for, if /proc knows that theirs began later than what that one ran. */
@@ -333,14 +391,16 @@ export class ProcessTable {
   }
 
   #read(node: string | undefined, pid: number): ProcEntry | undefined {
-    const { readProcess, isThisHost } = this.#options;
-    if (readProcess === undefined || !(isThisHost?.(node) ?? node === undefined)) return undefined;
-    return readProcess(pid);
+    return this.#isOurs(node) ? this.#options.readProcess?.(pid) : undefined;
+  }
+
+  #isOurs(node: string | undefined): boolean {
+    return this.#options.isThisHost?.(node) ?? node === undefined;
   }
 
   #isRecent(exec: ExecEvent): boolean {
     const { nowMs } = this.#options;
-    return nowMs === undefined || exec.source === "procfs" || nowMs() - exec.timeMs < RECENT_MS;
+    return nowMs === undefined || exec.source !== "audit-log" || nowMs() - exec.timeMs < RECENT_MS;
   }
 
   /** What a process was born at, or at least before. */

@@ -178,7 +178,7 @@ export class InstallationJoin {
     }
     const installations = settled.flatMap(({ announced, installation }) => (announced ? [installation] : []));
     for (const { updates, image } of installations) {
-      if (updates.length === 0 && image.exec.source !== "procfs")
+      if (updates.length === 0 && image.exec.source === "audit-log")
         this.#counters.installs_without_outcome += 1;
     }
     return installations;
@@ -189,7 +189,7 @@ export class InstallationJoin {
 function dueMs({ installation: { image, begun, timeMs, updates } }: Waiting): number {
   const last = updates.at(-1);
   if (last !== undefined) return last.timeMs + SETTLED_MS;
-  const isUntold = begun === "execution" && image.exec.source === "procfs";
+  const isUntold = begun === "execution" && image.exec.source !== "audit-log";
   return isUntold ? Number.NEGATIVE_INFINITY : timeMs + OUTCOME_MS;
 }
 

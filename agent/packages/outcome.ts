@@ -15,7 +15,7 @@ export type Signature = "verified" | "not verified" | "partly" | "unknown";
 
 /** As it is known when it is first seen: a record may have told of it. */
 export function pendingOutcome({ begun, image, updates }: Installation): Outcome {
-  const outcome = begun === "execution" && image.exec.source === "procfs" ? "unavailable" : "pending";
+  const outcome = begun === "execution" && image.exec.source !== "audit-log" ? "unavailable" : "pending";
   return { ...outcomeOf(updates, false), eventOutcome: "unknown", outcome };
 }
 

@@ -199,11 +199,11 @@ const ofSubject: Fields<RuleSubject> = {
   "kinwatch.arguments_complete": ["boolean", ({ image }) => image.exec.argumentsComplete],
   "kinwatch.audit.serial": [
     "long",
-    ({ image: { exec } }) => (exec.source === "procfs" ? undefined : exec.serial),
+    ({ image: { exec } }) => (exec.source !== "audit-log" ? undefined : exec.serial),
   ],
   "kinwatch.audit.node": [
     "keyword",
-    ({ image: { exec } }) => (exec.source === "procfs" ? undefined : exec.node),
+    ({ image: { exec } }) => (exec.source !== "audit-log" ? undefined : exec.node),
   ],
 };
 

@@ -54,7 +54,7 @@ const LIVE =
 const STORED = "a stored log does not have it";
 const NAMES =
   "a stored log has names of users only where auditd enriches it, and then of package tools alone";
-const NO_OUTCOME = "/proc does not tell what came of an installation";
+const NO_OUTCOME = "only audit tells what came of an installation";
 
 type Gap = readonly [fields: RegExp, given: FieldGap["given"], reason: string];
 const live =
@@ -64,17 +64,19 @@ const CONTAINER =
   "it is read while a process of the container lives, and off the files of runtimes that keep them where they usually do";
 const outcome =
   /^(?:package\.|event\.outcome$|kinwatch\.(?:outcome|signature|package_count|software_update)\b)/;
+const unaudited: readonly Gap[] = [
+  [live, "at times", LIVE],
+  [container, "at times", CONTAINER],
+  [outcome, "never", NO_OUTCOME],
+  [/^kinwatch\.audit\./, "never", "it has no audit records"],
+];
 const gaps: Readonly<Record<SourceName, readonly Gap[]>> = {
   "audit-log": [
     [live, "at times", LIVE],
     [container, "at times", CONTAINER],
   ],
-  procfs: [
-    [live, "at times", LIVE],
-    [container, "at times", CONTAINER],
-    [outcome, "never", NO_OUTCOME],
-    [/^kinwatch\.audit\./, "never", "it has no audit records"],
-  ],
+  tracefs: unaudited,
+  procfs: unaudited,
   files: [
     [live, "never", STORED],
     [container, "never", STORED],

@@ -35,13 +35,31 @@ export interface ProcessObservation {
   readonly seen: boolean; // was running when the source started: fills the process table, is not judged
 }
 
+/** Who began a process. */
+export interface Birth {
+  readonly pid: number;
+  readonly timeMs: number; // since the epoch
+  readonly parent: number; // the pid of the process that began it, which may be dead by now
+}
+
+/** An execution that the kernel's tracepoint told of. */
+export interface TracedObservation {
+  readonly kind: "traced";
+  readonly pid: number;
+  readonly path: string; // as execve(2) was given it: it may be relative, or a script's
+  readonly timeMs: number; // since the epoch
+  readonly birth: Birth | undefined; // undefined: begun before it was watched
+  readonly process: ProcEntry | undefined; // undefined: over when it was looked at, or another program already
+  readonly seen: false; // tracepoints have no past
+}
+
 /** Nothing new for the moment; a live source says so at least once a second. */
 export interface IdleObservation {
   readonly kind: "idle";
   readonly nowMs: number; // since the epoch
 }
 
-export type Observation = LogObservation | ProcessObservation | IdleObservation;
+export type Observation = LogObservation | ProcessObservation | TracedObservation | IdleObservation;
 
 /** One process as /proc shows it: never a kernel thread, a zombie, or one in the middle of an execution. */
 export interface ProcEntry {
@@ -83,7 +101,7 @@ export interface Container {
 }
 
 export interface Source extends AsyncIterable<Observation> {
-  readonly name: "audit-log" | "procfs" | "files";
+  readonly name: "audit-log" | "tracefs" | "procfs" | "files";
   /** One line for people: what is watched, and what cannot be seen. */
   readonly description: string;
   /** What keeps it from reading at the moment. */

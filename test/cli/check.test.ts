@@ -25,7 +25,7 @@ function configOf(type: string, logName = "none.log"): string {
   return file;
 }
 
-test("kinwatch check: without a log /proc is watched, and what it does not show is said", async () => {
+test("kinwatch check: without a log what there is instead is watched, and what it does not show is said", async () => {
   const { status, stdout, stderr } = await kinwatch([
     "check",
     "--config",
@@ -35,7 +35,9 @@ test("kinwatch check: without a log /proc is watched, and what it does not show 
   ]);
   assert.equal(stderr, "");
   assert.match(stdout, /^warning {2}log {10}/m);
-  assert.match(stdout, /\n\nThis host is watched through \/proc, with \d+ warnings?\. What is not seen/);
+  const [, place] =
+    /\n\nThis host is watched through (.*), with \d+ warnings?\.\sWhat\sis\snot\sseen/.exec(stdout) ?? [];
+  assert.equal(place, /^ok {7}tracefs/m.test(stdout) ? "the kernel's tracepoints" : "/proc");
   for (const line of stdout.split("\n")) assert.ok(line.length <= 80 || /^ {9}[$ ]/.test(line), line);
   assert.equal(status, 0);
 });
@@ -61,7 +63,11 @@ test("kinwatch check: ndjson is a document a fact, in order, and the verdict", a
     .map((line) => JSON.parse(line));
   const names = documents.map(({ fact }) => fact);
   assert.deepEqual(names, [...facts.filter((fact) => names.includes(fact)), "host"]);
-  assert.deepEqual([documents.at(-1).watched, documents.at(-1).source], [true, "procfs"]);
+  const isTraced = documents.some(({ fact, status }) => fact === "tracefs" && status === "ok");
+  assert.deepEqual(
+    [documents.at(-1).watched, documents.at(-1).source],
+    [true, isTraced ? "tracefs" : "procfs"],
+  );
   for (const { status } of documents) assert.match(status, /^(ok|warning|failed)$/);
 });
 

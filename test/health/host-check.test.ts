@@ -52,6 +52,7 @@ const good: HostSurvey = {
   journald: true,
   state: { folder: "/var/lib/kinwatch", problem: undefined },
   database: "sound",
+  tracefs: undefined,
   procHidden: false,
   pidNamespace: false,
   selinux: { enforcing: true, denials: [] },
@@ -430,6 +431,20 @@ const rows: readonly Row[] = [
     cure: /^mv -T \/var\/lib\/kinwatch \/var\/lib\/kinwatch\.damaged$/,
   },
   {
+    why: "not mounted",
+    survey: { tracefs: new KinwatchError("KW_TRACEFS_MISSING", "There is no tracefs", "Mount it") },
+    fact: "tracefs",
+    status: "warning",
+    text: /^Of parents that are dead by then, or executed nothing, less is known: There is no tracefs\. Mount it\.$/,
+    cure: /^mount -t tracefs nodev \/sys\/kernel\/tracing$/,
+  },
+  {
+    why: "refused",
+    survey: { tracefs: new KinwatchError("KW_TRACEFS_REFUSED", "It is locked", "Do without") },
+    fact: "tracefs",
+    status: "warning",
+  },
+  {
     why: "of a newer kinwatch",
     survey: { database: new KinwatchError("KW_STATE_NEWER", "It is newer", "Install that") },
     fact: "database",
@@ -474,9 +489,13 @@ const bare: HostSurvey = {
   auditd: { path: "/etc/audit/auditd.conf", config: undefined },
   log: { ...log, problem: "ENOENT", begunMs: undefined, bytes: 0, recordsUs: false },
 };
-test("checkHost(): without auditd /proc is watched, unless the audit log was asked for", () => {
+const noTracefs = new KinwatchError("KW_TRACEFS_MISSING", "There is no tracefs", "Mount it");
+test("checkHost(): without auditd tracepoints or /proc are watched, unless the audit log was asked for", () => {
   const auto = checkHost(bare, options);
-  assert.deepEqual([auto.source, auto.watched], ["procfs", true]);
+  assert.deepEqual([auto.source, auto.watched], ["tracefs", true]);
+  const without = checkHost({ ...bare, tracefs: noTracefs }, options);
+  assert.deepEqual([without.source, without.watched], ["procfs", true]);
+  assert.equal(checkHost({ ...bare, tracefs: noTracefs }, { ...options, source: "tracefs" }).watched, false);
   assert.match(auto.findings.find(({ fact }) => fact === "auditd")?.cure[0] ?? "", /install audit$/);
   assert.equal(checkHost(bare, { ...options, source: "audit-log" }).watched, false);
   assert.equal(checkHost(bare, { ...options, source: "procfs" }).watched, true);
@@ -492,7 +511,7 @@ test("checkHost(): through /proc a container with pids of its own is not the hos
 
 test("checkHost(): a log that is there but gets nothing is no reason to be content with /proc", () => {
   const report = checkHost({ ...good, rules: [], log: { ...log, recordsUs: false } }, options);
-  assert.deepEqual([report.source, report.watched, report.silentLog], ["procfs", false, true]);
+  assert.deepEqual([report.source, report.watched, report.silentLog], ["tracefs", false, true]);
 });
 
 test("archsOf(): 32-bit programs run beside 64-bit ones where audit knows both", () => {

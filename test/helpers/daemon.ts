@@ -6,20 +6,22 @@ import { rulesOff } from "./rules-off.ts";
 
 export interface DaemonOptions {
   readonly auditLog: string;
-  readonly source?: "auto" | "audit-log" | "procfs"; // default: auto
+  readonly source?: "auto" | "audit-log" | "tracefs" | "procfs"; // default: auto
+  readonly tracefs?: boolean; // default: true
   readonly journald?: boolean; // default: false
 }
 
 /** Alerts of new parents alone, as NDJSON; the state is in "state" beside it. @param folder is made. @returns the file */
 export function daemonConfig(
   folder: string,
-  { auditLog, source = "auto", journald = false }: DaemonOptions,
+  { auditLog, source = "auto", tracefs = true, journald = false }: DaemonOptions,
 ): string {
   const file = join(folder, "kinwatch.toml");
   const text = `${rulesOff}
 [source]
 type = "${source}"
 audit_log = "${auditLog}"
+tracefs = ${tracefs}
 [state]
 directory = "state"
 [output.journald]

@@ -20,8 +20,9 @@ export interface LineageCase {
   readonly files: (
     context: CaseContext & { readonly tell: string },
   ) => Readonly<Record<string, string | Buffer>>;
-  /** What the parent is besides its pid; undefined: it is dead, and nobody but who saw the fork can know it. */
-  readonly parent: { readonly script: string } | { readonly executable: RegExp } | undefined;
+  /** What the parent is besides its pid. */
+  readonly parent: { readonly script: string } | { readonly executable: RegExp };
+  readonly orphan?: true; // it is dead when rpm is executed: nobody but who saw the fork can know it
 }
 
 const sh = (text: string) => `#!/bin/sh\n${text}\n`;
@@ -86,13 +87,15 @@ if os.fork() == 0:
     os._exit(0)
 os.wait(); time.sleep(.5)`),
     }),
-    parent: undefined,
+    parent: run,
+    orphan: true,
   },
   {
     name: "dead-script",
     what: "a script that has ended when what it left in the background executes rpm",
     files: ({ tell, rpm }) => ({ run: sh(`${tell}\n(sleep 0.2; exec ${rpm}) &`) }),
-    parent: undefined,
+    parent: run,
+    orphan: true,
   },
   {
     name: "daemon",

@@ -52,7 +52,7 @@ export class LineageRun {
 
   /** Starts a case, and waits for its end. @param round to run one several times, as another parent each time */
   async run(one: LineageCase, round = 0): Promise<void> {
-    const { name, files, parent } = one;
+    const { name, files, orphan } = one;
     const id = round === 0 ? name : `${name}.${round}`;
     this.#ran.set(id, one);
     const folder = join(this.#folder, id);
@@ -72,7 +72,7 @@ export class LineageRun {
       timeout: msMax,
     });
     await once(child, "exit");
-    if (parent === undefined) await sleep(700); // rpm goes on
+    if (orphan) await sleep(700); // rpm goes on
   }
 
   /** Those that were run and have no alert as yet. @param text of all alerts */
@@ -106,9 +106,8 @@ function judge(
   const isParent =
     told !== undefined &&
     told.pid === truePid &&
-    parent !== undefined &&
     ("script" in parent
-      ? told.script === join(folder, parent.script)
+      ? [told.script, told.executable].includes(join(folder, parent.script)) // a tracepoint tells a script's path alone
       : parent.executable.test(told.executable ?? ""));
   return { name, verdict: isParent ? "true" : "wrong", from: provenance, detail };
 }

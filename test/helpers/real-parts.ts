@@ -15,6 +15,7 @@ export type RealPart =
   | "auditd"
   | "journald"
   | "ausearch"
+  | "tracefs"
   | "plain-user"
   | "podman"
   | "qemu"
@@ -54,6 +55,7 @@ const checks: Readonly<Record<RealPart, () => boolean>> = {
   auditd: () => findProgram("auditd") !== undefined,
   journald: () => findProgram("journalctl") !== undefined && findJournald() !== undefined,
   ausearch: () => findProgram("ausearch") !== undefined,
+  tracefs: () => existsSync("/sys/kernel/tracing/instances"),
   qemu: () => findProgram("qemu-system-x86_64") !== undefined && process.arch === "x64",
   mmdebstrap: () => findProgram("mmdebstrap") !== undefined,
   rpmlint: () => findProgram("rpmlint") !== undefined,

@@ -195,6 +195,88 @@ test("ProcessTable: a recorded image of the process that /proc shows is the bett
   assert.equal(rpm.parent?.provenance, "recorded");
 });
 
+/** Births of these, as tracepoints tell them. */
+function tracedTable(
+  births: Record<number, { timeMs: number; parent: number }>,
+  entries: ProcEntry[] = [],
+): ProcessTable {
+  return tableOf({
+    readBirth: (pid) => (births[pid] === undefined ? undefined : { pid, ...births[pid] }),
+    readProcess: (pid) => entries.find((entry) => entry.pid === pid),
+  });
+}
+
+test("ProcessTable.ancestors(): who began it is dead, and another took it over: tracepoints know", () => {
+  const startMs = atMs + serial;
+  const table = tracedTable({
+    700: { timeMs: startMs + 1, parent: 600 },
+    701: { timeMs: startMs + 2, parent: 700 },
+  });
+  table.add(next(1, 0, "/sbin/init"));
+  table.add(next(700, 600, "/usr/bin/script"));
+  const rpm = table.add(next(701, 1, "/usr/bin/rpm"));
+  assert.equal(rpm.unresolved, "orphaned");
+  assert.deepEqual(told(table.ancestors(rpm)).slice(0, 1), ["700 /usr/bin/script recorded"]);
+  assert.deepEqual([rpm.parent?.exec.pid, rpm.adopter, rpm.unresolved], [700, undefined, undefined]);
+});
+
+test("ProcessTable.ancestors(): one that executed nothing runs what the one ran that forked it", () => {
+  const startMs = atMs + serial;
+  const births = { 700: 600, 701: 700, 702: 701, 703: 702 };
+  const table = tracedTable(
+    Object.fromEntries(
+      Object.entries(births).map(([pid, parent]) => [pid, { timeMs: startMs + 30, parent }]),
+    ),
+  );
+  table.add(next(700, 600, "/usr/bin/bash", { timeMs: startMs + 40 }));
+  table.add(next(700, 600, "/usr/bin/late", { timeMs: startMs + 900 }));
+  const rpm = table.add(next(703, 1, "/usr/bin/rpm", { timeMs: startMs + 100 }));
+  assert.deepEqual(told(table.ancestors(rpm)), [
+    "702 /usr/bin/bash recorded",
+    "701 /usr/bin/bash recorded",
+    "700 /usr/bin/bash recorded",
+  ]);
+});
+
+test("ProcessTable.ancestors(): what was recorded of a pid before the birth of who has it now is another's", () => {
+  const startMs = atMs + serial;
+  const table = tracedTable({
+    601: { timeMs: startMs, parent: 1 },
+    700: { timeMs: startMs + 5_000, parent: 601 },
+    701: { timeMs: startMs + 5_001, parent: 700 },
+  });
+  table.add(next(601, 1, "/usr/bin/python3"));
+  table.add(next(700, 601, "/usr/bin/known"));
+  serial += 5_000;
+  const rpm = table.add(next(701, 700, "/usr/bin/rpm"));
+  assert.deepEqual(told(table.ancestors(rpm)).slice(0, 2), [
+    "700 /usr/bin/python3 recorded",
+    "601 /usr/bin/python3 recorded",
+  ]);
+});
+
+test("ProcessTable.ancestors(): a birth after the execution is that of the next one under its pid", () => {
+  const table = tracedTable({ 701: { timeMs: atMs + serial + 60_000, parent: 600 } });
+  table.add(next(700, 1, "/usr/bin/bash"));
+  const rpm = table.add(next(701, 700, "/usr/bin/rpm"));
+  assert.deepEqual(told(table.ancestors(rpm)).slice(0, 1), ["700 /usr/bin/bash recorded"]);
+});
+
+test("ProcessTable.ancestors(): what a service manager began is a service, as without tracepoints", () => {
+  const table = tracedTable({ 701: { timeMs: atMs + serial, parent: 1 } });
+  table.add(next(1, 0, "/sbin/init"));
+  const tool = table.add(next(701, 1, "/usr/bin/dnf-automatic"));
+  assert.deepEqual(told(table.ancestors(tool)), ["1 /sbin/init inferred"]);
+  assert.equal(tool.adopter?.exec.pid, 1);
+});
+
+test("ProcessTable.ancestors(): a birth whose parent nobody knows any more leaves what is known", () => {
+  const table = tracedTable({ 701: { timeMs: atMs + serial, parent: 555 } });
+  table.add(next(700, 1, "/usr/bin/bash"));
+  const rpm = table.add(next(701, 700, "/usr/bin/rpm"));
+  assert.deepEqual(told(table.ancestors(rpm)).slice(0, 1), ["700 /usr/bin/bash recorded"]);
+});
+
 /** A busy parent starts one program after another, pids up to 20,000; then pid_max is lowered, and others install in between. */
 function lowered(options: Partial<ProcessTableOptions>, alive: (entry: ProcEntry) => void) {
   const table = tableOf({ processesMax: 32_768, ...options });

@@ -27,7 +27,15 @@ const page = readFileSync(new URL("../../docs/sources.md", import.meta.url), "ut
 const skip = needs("root", "rpm", "rpmbuild");
 const table = new Map<string, Map<string, Judged>>(); // by source, by case
 
-async function judged(t: TestContext, source: "audit-log" | "procfs", auditLog: string): Promise<Judged[]> {
+/** The columns of the table. */
+const columns = ["audit-log with tracefs", "audit-log", "tracefs", "procfs"] as const;
+
+async function judged(
+  t: TestContext,
+  column: (typeof columns)[number],
+  auditLog = "none",
+): Promise<Judged[]> {
+  const source = column === "audit-log with tracefs" ? "audit-log" : column;
   const folder = mkdtempSync(join(tmpdir(), "kinwatch-lineage-"));
   chmodSync(folder, 0o755);
   try {
@@ -35,7 +43,11 @@ async function judged(t: TestContext, source: "audit-log" | "procfs", auditLog: 
     const run = new LineageRun(folder, rpm);
     if (process.env["KINWATCH_REQUIRE_REAL"] === "1") assert.deepEqual(run.lacking, []);
     else if (run.lacking.length > 0) t.diagnostic(`not to be had here: ${run.lacking.join(", ")}`);
-    const config = daemonConfig(join(folder, "kinwatch"), { auditLog, source });
+    const config = daemonConfig(join(folder, "kinwatch"), {
+      auditLog,
+      source,
+      tracefs: column.endsWith("tracefs"),
+    });
     await using running = startKinwatch(["run", "--config", config]);
     await running.until("stderr", /ready after/);
     for (const one of run.cases) await run.run(one);
@@ -48,12 +60,11 @@ async function judged(t: TestContext, source: "audit-log" | "procfs", auditLog: 
     const all = run.judge(alertsOf(running.stdout));
     for (const { name, verdict, from, detail } of all)
       t.diagnostic(`${name}: ${verdict}, ${from} (${detail})`);
-    table.set(source, new Map(all.map((one) => [one.name, one])));
-    const column = { "audit-log": 1, procfs: 2 }[source];
+    table.set(column, new Map(all.map((one) => [one.name, one])));
     for (const one of all) {
       const what = run.cases.find(({ name }) => name === one.name)?.what ?? "";
       const row = page.find((cells) => cells[0] === what);
-      assert.equal(row?.[column], cellOf(one), `docs/sources.md, ${what}`);
+      assert.equal(row?.[1 + columns.indexOf(column)], cellOf(one), `docs/sources.md, ${what}`);
     }
     return all;
   } finally {
@@ -66,7 +77,7 @@ function namesOf(all: readonly Judged[], verdict: Judged["verdict"]): string[] {
 }
 
 /** Whose parent is dead when rpm is executed. */
-const orphans = lineageCases.filter(({ parent }) => parent === undefined).map(({ name }) => name);
+const orphans = lineageCases.filter(({ orphan }) => orphan).map(({ name }) => name);
 
 test("run: audit-log: each installation alerts, with its true parent or the word that it is not known", {
   skip: skip || needsAuditHost(),
@@ -79,11 +90,30 @@ test("run: audit-log: each installation alerts, with its true parent or the word
   assert.deepEqual(namesOf(all, "unresolved"), orphans);
 });
 
+test("run: audit-log with tracefs: each installation alerts, with its true parent", {
+  skip: skip || needsAuditHost() || needs("tracefs"),
+  timeout: 300_000,
+}, async (t) => {
+  await using host = await startAuditHost();
+  const all = await judged(t, "audit-log with tracefs", host.logFile);
+  for (const bad of ["missed", "wrong", "unresolved"] as const) assert.deepEqual(namesOf(all, bad), [], bad);
+});
+
+test("run: tracefs: each that executes rpm under its name alerts, with its true parent", {
+  skip: skip || needs("tracefs"),
+  timeout: 300_000,
+}, async (t) => {
+  const all = await judged(t, "tracefs");
+  const byRecord = lineageCases.filter((one) => one.byRecord).map(({ name }) => name);
+  assert.deepEqual(namesOf(all, "missed"), byRecord);
+  for (const bad of ["wrong", "unresolved"] as const) assert.deepEqual(namesOf(all, bad), [], bad);
+});
+
 test("run: procfs: no parent is a wrong one, and what installs for 100 ms is seen", {
   skip,
   timeout: 300_000,
 }, async (t) => {
-  const all = await judged(t, "procfs", "none");
+  const all = await judged(t, "procfs");
   assert.deepEqual(namesOf(all, "wrong"), []);
   const byRecord = lineageCases.filter((one) => one.byRecord).map(({ name }) => name);
   assert.deepEqual(namesOf(all, "missed"), byRecord);
@@ -103,7 +133,7 @@ function cellOf({ verdict, from }: Judged): string {
 after(() => {
   if (process.env["KINWATCH_TRUTH_TABLE"] !== "1") return;
   const cells = lineageCases.map(({ name, what }) => {
-    const told = ["audit-log", "procfs"].map((source) => table.get(source)?.get(name));
+    const told = columns.map((column) => table.get(column)?.get(name));
     return [what, ...told.map((one) => (one === undefined ? "" : cellOf(one)))];
   });
   process.stdout.write(`${cells.map((row) => `| ${row.join(" | ")} |`).join("\n")}\n`);
