@@ -40,7 +40,7 @@ export interface FlowOptions extends Omit<PassOptions, "rules"> {
   /** When to tell how kinwatch does. undefined: stored logs are read */
   readonly pulse?: Pulse | undefined;
   /** It was, whether Elasticsearch is wanted or not. */
-  readonly told?: () => void;
+  readonly pulsed?: () => void;
   /** What the fleet can be asked. undefined: it is not wanted */
   readonly prevalence?: FleetKnowledge | undefined;
   /** The last part of data streams' names. */
@@ -126,7 +126,7 @@ export async function watch(options: FlowOptions): Promise<void> {
     });
     committed = reached;
     pulse?.told(wallMs);
-    if (pulse !== undefined) options.told?.();
+    if (pulse !== undefined) options.pulsed?.();
     baseline.written(true);
     judge.written(true);
     committedAtMs = performance.now();

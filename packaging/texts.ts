@@ -1,4 +1,4 @@
-/** `node packaging/texts.ts [FOLDER]`: writes what is installed for people and their shells, of what the program itself says. */
+/** `node packaging/texts.ts [FOLDER]`: writes what is installed for people, their shells and the service manager, of what the program itself says. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,6 +7,7 @@ import { bashCompletion, fishCompletion, zshCompletion } from "./completions.ts"
 import { defaultConfigFile } from "./default-config.ts";
 import { commandsPage, configurationPage } from "./man-pages.ts";
 import { sourceDate } from "./source-date.ts";
+import { tracefsScript } from "./tracefs-script.ts";
 
 /** @param epoch seconds; the date of the pages */
 export async function writeTexts(folder: string, epoch: number): Promise<void> {
@@ -18,6 +19,7 @@ export async function writeTexts(folder: string, epoch: number): Promise<void> {
     "kinwatch.bash": bashCompletion(tree),
     _kinwatch: zshCompletion(tree),
     "kinwatch.fish": fishCompletion(tree),
+    tracefs: tracefsScript(),
   };
   mkdirSync(folder, { recursive: true });
   for (const [name, text] of Object.entries(texts)) writeFileSync(join(folder, name), text);

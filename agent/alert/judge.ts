@@ -51,7 +51,8 @@ export interface FleetKnowledge {
 /** What bounds the alerts of a rule. */
 type Limited = Pick<Rule, "id" | "maxSignals" | "intervalMs">;
 
-const FOLLOWED = "log_followed"; // whether this state has followed a log, if not up to a position
+/** Of the state: whether this state has followed a log, if not up to a position. */
+export const FOLLOWED = "log_followed";
 const RULES = "rules"; // where the questions are that this state has learned for
 const ANSWERED = "answered"; // where those are that its terms answer, also of rules that have gone
 const ANSWERED_MAX = 65_536; // twice as many rules as folders can hold

@@ -14,6 +14,7 @@ import { TracefsSource } from "../sources/tracefs.ts";
 export interface SourceOptions {
   readonly cursor: LogCursor | undefined;
   readonly stop: AbortSignal;
+  readonly sinceMs: number | undefined; // until when another source had seen all; what began later and runs is judged
   readonly counters: Counters;
   readonly report: (error: KinwatchError) => void;
 }
@@ -26,7 +27,7 @@ const PROOF_MS = 500; // auditd writes within some milliseconds; who waits for t
 export async function openSource(
   { type, audit_log: path }: Config["source"],
   trace: ProcessTrace | KinwatchError | undefined,
-  { cursor, stop, counters, report }: SourceOptions,
+  { cursor, stop, sinceMs, counters, report }: SourceOptions,
 ): Promise<{ source: LiveSource; reason: string | undefined }> {
   const reason = type === "auto" ? await whyNotAuditLog(path) : undefined;
   if (type === "audit-log" || (type === "auto" && reason === undefined))
@@ -34,8 +35,8 @@ export async function openSource(
   if (type === "tracefs" && trace instanceof KinwatchError) throw trace;
   const source =
     trace instanceof ProcessTrace
-      ? new TracefsSource({ trace, stop, counters })
-      : new ProcPollSource({ stop, counters });
+      ? new TracefsSource({ trace, stop, sinceMs, counters })
+      : new ProcPollSource({ stop, sinceMs, counters });
   return { source, reason };
 }
 
@@ -76,7 +77,8 @@ export function openPast(
     });
 }
 
-async function whyNotAuditLog(path: string): Promise<string | undefined> {
+/** Whether executions reach the log. @returns why not */
+export async function whyNotAuditLog(path: string): Promise<string | undefined> {
   try {
     closeSync(openSync(path, "r"));
   } catch (error) {

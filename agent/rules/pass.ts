@@ -19,6 +19,7 @@ import {
   type InstallationJoinOptions,
 } from "../packages/installation.ts";
 import type { RpmAliases } from "../packages/rpm-aliases.ts";
+import type { ToldInstallations } from "../packages/told-installations.ts";
 import type { LogPosition, Observation } from "../sources/source.ts";
 import { type RuleSubject, uidChanges } from "./event-fields.ts";
 import type { Exemption } from "./exceptions.ts";
@@ -30,6 +31,8 @@ export interface PassOptions {
   readonly rules: RuleEngine;
   readonly knowledge: Knowledge;
   readonly counters: Counters;
+  /** What other sources told of, lately. */
+  readonly told?: ToldInstallations | undefined;
 }
 
 /** What rules are told of beside the events. */
@@ -86,6 +89,7 @@ export class Pass {
   readonly #knowledge: Knowledge;
   readonly #aliases: RpmAliases;
   readonly #everything: boolean;
+  readonly #told: ToldInstallations | undefined;
   readonly #came = new WeakMap<Installation, readonly ProcessImage[]>(); // the ancestors of an installation, as it was found
   rules: RuleEngine; // may be others from an observation to the next
   beganMs = 0; // the first event's time
@@ -93,7 +97,7 @@ export class Pass {
   readonly #given: ExecEvent[] = []; // of steps: whole until those are dealt with
 
   /** @param everything each execution is a step too, and not only installations */
-  constructor({ lineage, installations, rules, knowledge, counters }: PassOptions, everything = false) {
+  constructor({ lineage, installations, rules, knowledge, counters, told }: PassOptions, everything = false) {
     this.#counters = counters;
     this.#builder = new EventBuilder(counters, !everything);
     this.#processes = new ProcessTable(lineage, counters);
@@ -102,6 +106,7 @@ export class Pass {
     this.#knowledge = knowledge;
     this.#aliases = installations.aliases;
     this.#everything = everything;
+    this.#told = told;
   }
 
   get malformedSamples(): readonly string[] {
@@ -175,7 +180,9 @@ export class Pass {
     else image.exec.shrink();
   }
 
-  #found(installation: Installation, image: ProcessImage, seen: boolean, steps: Step[]): void {
+  #found(installation: Installation, image: ProcessImage, isOld: boolean, steps: Step[]): void {
+    const seen = isOld || this.#told?.take(image.exec) === true;
+    if (!seen) this.#told?.add(image.exec);
     const ancestors = this.#processes.ancestors(image); // asks /proc for what it may still know
     if (image.parent === undefined && image.unresolved !== "none") this.#counters.parents_unresolved += 1;
     this.#came.set(installation, ancestors);

@@ -14,6 +14,7 @@ import type { Observation, ProcEntry, Source } from "./source.ts";
 export interface ProcPollOptions {
   readonly stop: AbortSignal;
   readonly counters: Counters;
+  readonly sinceMs?: number | undefined; // what is there but began later is told as if it had just been met
   readonly procRoot?: string;
 }
 
@@ -43,6 +44,7 @@ export class ProcPollSource implements Source {
   readonly description: string;
   readonly #stop: AbortSignal;
   readonly #counters: Counters;
+  readonly #sinceMs: number;
   readonly #root: string;
   readonly #tracked = new Map<number, Tracked>();
   readonly #young = new Map<number, Tracked>();
@@ -55,7 +57,8 @@ export class ProcPollSource implements Source {
   #wake: () => void = () => {};
 
   /** @throws KW_PROCFS_UNREADABLE */
-  constructor({ stop, counters, procRoot = "/proc" }: ProcPollOptions) {
+  constructor({ stop, counters, sinceMs = Number.NaN, procRoot = "/proc" }: ProcPollOptions) {
+    this.#sinceMs = sinceMs;
     this.#stop = stop;
     this.#counters = counters;
     this.#root = procRoot;
@@ -73,7 +76,10 @@ export class ProcPollSource implements Source {
     this.#stop.addEventListener("abort", wake);
     try {
       this.#newest = readNewest(loadavg);
-      for (const process of this.#all()) yield { kind: "process", process, nowMs: Date.now(), seen: true };
+      for (const process of this.#all()) {
+        const seen = !(process.startTimeMs > this.#sinceMs);
+        yield { kind: "process", process, nowMs: Date.now(), seen };
+      }
       yield { kind: "idle", nowMs: Date.now() };
       let idleMs = performance.now();
       while (!this.#stop.aborted) {

@@ -5,12 +5,12 @@
 import {
   closeSync,
   constants,
-  existsSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   rmdirSync,
+  statSync,
   writeSync,
 } from "node:fs";
 import { endianness } from "node:os";
@@ -20,10 +20,17 @@ import { type TraceDecoder, traceDecoder, traceEvents } from "./trace-event.ts";
 import { type PageFormat, readPageFormat } from "./trace-format.ts";
 
 const roots = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"]; // the second: kernels before 4.1, and who mounts debugfs alone
-/** Who may not make one takes this one, which the service manager makes for the service. */
-const PREPARED = "kinwatch";
+/** Who may not make one takes the one of this name, which the service manager makes for the service. packaging/tracefs-script.ts */
+export const traceSettings = {
+  name: "kinwatch",
+  files: {
+    trace_clock: "mono", // CLOCK_MONOTONIC, which we can read too
+    buffer_size_kb: "256", // of each processor: some 3,000 events; at rest it is read four times a second
+    buffer_percent: "0", // who waits is woken by the first event; before Linux 5.0 there is no such file, and it is always so
+  },
+} as const;
+const { name: PREPARED, files } = traceSettings;
 const REMOVALS_MAX = 50; // a millisecond each; what is left then is removed at the next start
-const BUFFER_KB = 256; // of each processor: some 3,000 events; at rest it is read four times a second
 
 export class TraceInstance implements Disposable {
   readonly folder: string;
@@ -35,7 +42,7 @@ export class TraceInstance implements Disposable {
   /** @throws KW_TRACEFS_MISSING, KW_TRACEFS_REFUSED */
   constructor(mounts = roots) {
     if (endianness() !== "LE") throw refused("This machine's order of bytes is not known to kinwatch");
-    const root = mounts.find((path) => existsSync(`${path}/instances`)) ?? missing(mounts);
+    const root = mounts.find((path) => isThere(`${path}/instances`)) ?? missing(mounts);
     sweep(`${root}/instances`);
     const name = nameOf(process.pid);
     this.folder = `${root}/instances/${name}`;
@@ -99,10 +106,9 @@ export class TraceInstance implements Disposable {
 }
 
 function prepare(folder: string): void {
-  write(`${folder}/trace_clock`, "mono"); // CLOCK_MONOTONIC, which we can read too
-  write(`${folder}/buffer_size_kb`, String(BUFFER_KB));
-  // Who waits is woken by the first event; before Linux 5.0 always.
-  if (existsSync(`${folder}/buffer_percent`)) write(`${folder}/buffer_percent`, "0");
+  for (const [name, value] of Object.entries(files)) {
+    if (name !== "buffer_percent" || isThere(`${folder}/${name}`)) write(`${folder}/${name}`, value);
+  }
   for (const event of traceEvents) write(`${folder}/events/${event}/enable`, "1");
 }
 
@@ -141,6 +147,15 @@ function sweep(instances: string): void {
   for (const name of names) {
     const pid = Number(new RegExp(`^${PREPARED}-(\\d+)-\\d+$`).exec(name)?.[1] ?? Number.NaN);
     if (Number.isInteger(pid) && name !== nameOf(pid)) remove(`${instances}/${name}`);
+  }
+}
+
+/** Not by access(2), which leaves out of account what a service may do beyond its user. */
+function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return false;
   }
 }
 

@@ -13,6 +13,7 @@ export interface TracefsOptions {
   readonly trace: Pick<ProcessTrace, "executions" | "birthOf" | "wait">;
   readonly stop: AbortSignal;
   readonly counters: Counters;
+  readonly sinceMs?: number | undefined; // what is there but began later is told as if it had just executed
 }
 
 const IDLE_MS = 1_000;
@@ -31,7 +32,7 @@ export class TracefsSource implements Source {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Observation> {
-    const { trace, stop, counters } = this.#options;
+    const { trace, stop, counters, sinceMs = Number.NaN } = this.#options;
     const { promise: stopped, resolve } = Promise.withResolvers<void>();
     stop.addEventListener("abort", () => resolve(), { once: true });
     trace.executions(); // from here on; what they are of may be met below too
@@ -40,7 +41,10 @@ export class TracefsSource implements Source {
       if (process !== undefined) this.#images.set(stat.pid, stat.image);
       return process ?? [];
     });
-    for (const process of met) yield { kind: "process", process, nowMs: Date.now(), seen: true };
+    for (const process of met) {
+      const seen = !(process.startTimeMs > sinceMs);
+      yield { kind: "process", process, nowMs: Date.now(), seen };
+    }
     yield { kind: "idle", nowMs: Date.now() };
     let idleMs = performance.now();
     while (!stop.aborted) {

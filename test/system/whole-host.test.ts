@@ -51,6 +51,10 @@ describe("a whole host", {
     for (const arch of ["b64", "b32"])
       assert.match(rules, new RegExp(`arch=${arch} -S execve,execveat -F key=kinwatch`));
     assert.equal((await host.ok("systemctl is-enabled kinwatch")).trim(), "enabled");
+    assert.match(
+      await host.ok("journalctl -u kinwatch -o cat --no-pager"),
+      /the kernel's tracepoints tell who begins processes/,
+    );
     const { daemon } = JSON.parse(await host.ok("kinwatch status --json"));
     assert.deepEqual(
       [daemon.problems, typeof daemon.health.kernel.lost],
@@ -186,6 +190,7 @@ describe("a whole host", {
     assert.doesNotMatch(await host.ok("auditctl -l; cat /etc/audit/audit.rules"), /kinwatch/);
     assert.notEqual((await host.run("getent passwd kinwatch || getent group kinwatch")).status, 0);
     assert.notEqual((await host.run("systemctl cat kinwatch")).status, 0);
+    assert.equal(await host.ok("ls /sys/kernel/tracing/instances"), "");
     assert.equal((await host.ok("systemctl --failed --no-legend")).trim(), "");
     assert.equal((await host.ok("stat -c %U /var/lib/kinwatch/kinwatch.db")).trim(), "root");
   });
