@@ -28,7 +28,9 @@ interface Tracked {
   title: string; // its arguments, where the image cannot be told from the name alone
 }
 
-const POLL_MS = 12; // a program of 30 ms is met twice; figures in docs/sources.md
+const POLL_MS = 20; // a program of 30 ms is met at least once; figures in docs/sources.md
+const SHARE_MAX = 0.1; // of a core: where so much happens that it would take more, it is looked less often
+const LATELY = 0.1; // how much one look counts in the mean of what they take
 const SETTLING_MS = 20; // a copy that has not executed by then is a subshell or a worker
 const YOUNG_MS = 2_000; // then it takes its turn with all the others
 const TURN_MS = 1_000; // then the older ones are looked at, all at once: cold, right after a sleep, a look costs thrice as much
@@ -54,6 +56,7 @@ export class ProcPollSource implements Source {
   #newest = 0;
   #pidMax = PID_LIMIT;
   #timer: NodeJS.Timeout | undefined;
+  #lookMs = 0; // what a look takes, mean
   #wake: () => void = () => {};
 
   /** @throws KW_PROCFS_UNREADABLE */
@@ -81,16 +84,10 @@ export class ProcPollSource implements Source {
         yield { kind: "process", process, nowMs: Date.now(), seen };
       }
       yield { kind: "idle", nowMs: Date.now() };
-      let idleMs = performance.now();
       while (!this.#stop.aborted) {
-        const nowMs = performance.now();
-        const found = this.#poll(readNewest(loadavg), nowMs);
+        const found = await this.#next(loadavg);
         for (const process of found) yield { kind: "process", process, nowMs: Date.now(), seen: false };
-        if (found.length > 0 || nowMs - idleMs >= IDLE_MS) {
-          yield { kind: "idle", nowMs: Date.now() };
-          idleMs = nowMs;
-        }
-        await this.#wait();
+        yield { kind: "idle", nowMs: Date.now() };
       }
     } finally {
       clearTimeout(this.#timer);
@@ -251,11 +248,28 @@ export class ProcPollSource implements Source {
     }
   }
 
-  #wait(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-      this.#timer = setTimeout(resolve, POLL_MS);
-    });
+  /** Looks again and again, in the timer itself: who waits is called only when there is something. @returns [] now and then */
+  #next(loadavg: number): Promise<ProcEntry[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<ProcEntry[]>();
+    const startMs = performance.now();
+    const look = () => {
+      const nowMs = performance.now();
+      try {
+        const found = this.#poll(readNewest(loadavg), nowMs);
+        this.#lookMs += LATELY * (performance.now() - nowMs - this.#lookMs);
+        if (found.length > 0 || nowMs - startMs >= IDLE_MS) resolve(found);
+        else this.#timer = setTimeout(look, this.#restMs);
+      } catch (error) {
+        reject(error);
+      }
+    };
+    this.#wake = () => resolve([]);
+    this.#timer = setTimeout(look, this.#restMs);
+    return promise;
+  }
+
+  get #restMs(): number {
+    return Math.max(POLL_MS, this.#lookMs * (1 / SHARE_MAX - 1));
   }
 }
 
