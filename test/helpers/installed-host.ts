@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { AlertDocument } from "../../agent/alert/alert-document.ts";
 import packageFile from "../../package.json" with { type: "json" };
 import { bootWholeHost, type WholeHost } from "./whole-host.ts";
 
@@ -12,11 +13,7 @@ const MINUTE = 60_000;
 const selftestPackage = "/usr/lib/kinwatch/cli/kinwatch-selftest-1-1.noarch.rpm";
 const { version } = packageFile;
 
-interface Alert {
-  readonly event: { readonly id: string };
-  readonly rule: { readonly id: string };
-  readonly kinwatch: { readonly ancestry: readonly { readonly script?: string }[] };
-}
+const newParent = "package-installed-by-new-parent";
 
 export class InstalledHost implements AsyncDisposable {
   readonly #folder: string;
@@ -83,28 +80,46 @@ export class InstalledHost implements AsyncDisposable {
     );
   }
 
+  /** A command line that installs a package, into a database of its own. */
+  rpmLine(name: string): string {
+    return `rpm --force-debian --dbpath /opt/deploy/db-${name} -i --force ${selftestPackage}`;
+  }
+
   /** A script below /opt/deploy that installs a package, into a database of its own, and the program that nobody has seen. */
   async parent(name: string): Promise<string> {
     const script = `/opt/deploy/${name}.sh`;
-    const line = `rpm --force-debian --dbpath /opt/deploy/db-${name} -i --force ${selftestPackage}`;
     await this.ok(
-      `mkdir -p /opt/deploy/db-${name} && printf '#!/bin/sh\\n${line}\\nexit $?\\n' >${script} && chmod 755 ${script}`,
+      `mkdir -p /opt/deploy/db-${name} && printf '#!/bin/sh\\n${this.rpmLine(name)}\\nexit $?\\n' >${script} && chmod 755 ${script}`,
     );
     return script;
   }
 
   /** Of the rule on new parents. An alert that is there twice is an error. */
   async scriptsThatAlerted(): Promise<string[]> {
-    const text = await this.ok("kinwatch alerts list --format ndjson");
-    const alerts = text
-      .split("\n")
-      .flatMap((line) => (line.startsWith("{") ? [JSON.parse(line) as Alert] : []));
-    const ours = alerts.filter(({ rule }) => rule.id === "package-installed-by-new-parent");
+    const ours = await this.#newParents();
     const scripts = ours.map(({ kinwatch }) => kinwatch.ancestry[0]?.script ?? "");
-    const isTwice = ({ kinwatch }: Alert) =>
+    const isTwice = ({ kinwatch }: AlertDocument) =>
       scripts.filter((script) => script === (kinwatch.ancestry[0]?.script ?? "")).length > 1;
     assert.deepEqual(ours.filter(isTwice), [], "alerted twice");
     return scripts;
+  }
+
+  /** Those on new parents that tell of a database's package, by rpmLine(); there is one at the end. */
+  async alertsOf(name: string): Promise<AlertDocument[]> {
+    const dbpath = `/opt/deploy/db-${name}`;
+    await this.until(
+      `kinwatch alerts list --format ndjson | grep -F '"${dbpath}"' | grep -qF '"id":"${newParent}"'`,
+      150,
+    );
+    return (await this.#newParents()).filter(({ process }) => process.args?.includes(dbpath));
+  }
+
+  async #newParents(): Promise<AlertDocument[]> {
+    const text = await this.ok("kinwatch alerts list --format ndjson");
+    const alerts = text
+      .split("\n")
+      .flatMap((line) => (line.startsWith("{") ? [JSON.parse(line) as AlertDocument] : []));
+    return alerts.filter(({ rule }) => rule.id === newParent);
   }
 
   async untilAlerted(script: string): Promise<void> {

@@ -26,6 +26,7 @@ import { findProgram } from "./real-parts.ts";
 
 const packages = [
   ...["systemd", "systemd-sysv", "udev", "dbus", "auditd", "rpm", "passwd", "login", "man-db"],
+  ...["cron", "at", "openssh-server", "openssh-client"], // who starts programs
   ...["libatomic1", "libstdc++6", "linux-image-cloud-amd64"], // what Node.js is linked with
 ];
 const diskBytes = "1700M";

@@ -35,6 +35,78 @@ Type=oneshot
 RemainAfterExit=yes
 `;
 
+interface Starter {
+  readonly name: string;
+  readonly what: string; // for people
+  readonly of: "script" | "rpm"; // what it starts
+  readonly start: (command: string) => string;
+  readonly entry: "init" | "sshd" | "console"; // by which way it came onto the host
+  readonly parent?: string; // of rpm; undefined: nobody knows, which is said
+}
+
+const ssh = "ssh -q -o StrictHostKeyChecking=no -i /root/.ssh/id root@127.0.0.1 </dev/null";
+const starters: readonly Starter[] = [
+  {
+    name: "service",
+    what: "a transient service",
+    of: "script",
+    entry: "init",
+    start: (it) => `systemd-run -q --wait ${it}`,
+  },
+  {
+    name: "scope",
+    what: "a transient scope",
+    of: "script",
+    entry: "console",
+    start: (it) => `systemd-run -q --scope ${it}`,
+  },
+  {
+    name: "cron",
+    what: "cron",
+    of: "script",
+    entry: "init",
+    start: (it) => `echo '* * * * * root ${it}' >/etc/cron.d/kinwatch-script`,
+  },
+  { name: "at", what: "at", of: "script", entry: "init", start: (it) => `echo ${it} | at now 2>&1` },
+  {
+    name: "ssh",
+    what: "a login without a terminal",
+    of: "script",
+    entry: "sshd",
+    start: (it) => `${ssh} ${it}`,
+  },
+  {
+    name: "terminal",
+    what: "a login with a terminal",
+    of: "script",
+    entry: "sshd",
+    start: (it) => `${ssh} -tt ${it}`,
+  },
+  {
+    name: "manager",
+    what: "rpm as a transient service",
+    of: "rpm",
+    entry: "init",
+    start: (it) => `systemd-run -q --wait ${it}`,
+  },
+  {
+    name: "atd",
+    what: "rpm by at",
+    of: "rpm",
+    entry: "init",
+    parent: "/usr/bin/dash",
+    start: (it) => `echo '${it}; :' | at now 2>&1`,
+  },
+  {
+    name: "sshd",
+    what: "rpm by ssh",
+    of: "rpm",
+    entry: "sshd",
+    parent: "/usr/bin/bash",
+    start: (it) => `${ssh} '${it}; :'`,
+  },
+];
+
 describe("a whole host", {
   skip: needs("root", "qemu", "mmdebstrap", "rpmbuild"),
   timeout: 12 * MINUTE,
@@ -104,6 +176,32 @@ describe("a whole host", {
     );
     const memory = await host.ok("grep VmRSS /proc/$(systemctl show -P MainPID kinwatch)/status");
     t.diagnostic(`resident: ${memory.replace(/\D+/g, "")} kB`);
+  });
+
+  test("services, timers and logins that install: each alerts with its true parent, or says that nobody knows it", async (t) => {
+    await host.ok(
+      "install -d -m 700 /root/.ssh && ssh-keygen -q -N '' -f /root/.ssh/id && cp /root/.ssh/id.pub /root/.ssh/authorized_keys",
+    );
+    for (const { name, start, of } of starters) {
+      const script = await host.parent(name);
+      await host.ok(start(of === "script" ? script : host.rpmLine(name)));
+    }
+    for (const one of starters) {
+      const { name, what, of } = one;
+      const alerts = await host.alertsOf(name);
+      const [alert, ...more] = alerts;
+      assert.ok(alert !== undefined && more.length === 0, `${name}: ${alerts.length} alerts`);
+      const { ancestry, parent_unresolved_reason: reason } = alert.kinwatch;
+      const entry = alert.process.entry_leader?.entry_meta?.type;
+      t.diagnostic(
+        `${what}: ${reason ?? `${ancestry[0]?.executable} ${ancestry[0]?.script ?? ""}`}; came by ${entry}`,
+      );
+      assert.equal(entry, one.entry, name);
+      if (of === "script") assert.equal(ancestry[0]?.script, `/opt/deploy/${name}.sh`, name);
+      else if (one.parent === undefined) assert.notEqual(reason, undefined, name);
+      else assert.equal(ancestry[0]?.executable, one.parent, name);
+    }
+    await host.ok("rm /etc/cron.d/kinwatch-script");
   });
 
   test("reboot: it watches before the first login, and what audit logged around it alerts", async (t) => {
