@@ -91,6 +91,7 @@ export const errorCodes = [
   "KW_STATE_UNUSABLE",
   "KW_STATUS_UNAVAILABLE",
   "KW_TRACEFS_MISSING",
+  "KW_TRACEFS_OFF",
   "KW_TRACEFS_REFUSED",
 ] as const;
 export type ErrorCode = (typeof errorCodes)[number];

@@ -37,7 +37,9 @@ export async function openSource(
     trace instanceof ProcessTrace
       ? new TracefsSource({ trace, stop, sinceMs, counters })
       : new ProcPollSource({ stop, sinceMs, counters });
-  return { source, reason };
+  const alsoNot =
+    reason !== undefined && trace instanceof KinwatchError ? `, nor tracepoints (${trace.code})` : "";
+  return { source, reason: reason && reason + alsoNot };
 }
 
 /** Listens to the kernel's tracepoints, for a source or beside one. @returns an error: why that cannot be had; undefined: it is not wanted */

@@ -1,8 +1,7 @@
 /** `kinwatch run`: the daemon. `npm start` is this. */
 import { isatty } from "node:tty";
 import { Command } from "commander";
-import type { Counters } from "../counters.ts";
-import { newCounters } from "../counters.ts";
+import { type Counters, newCounters } from "../counters.ts";
 import { openLog } from "../log.ts";
 import { exitBeside } from "../native.ts";
 import { ServiceManager } from "../outputs/service-manager.ts";
@@ -63,9 +62,6 @@ async function run(options: SettingsOptions): Promise<void> {
   stop.signal.addEventListener("abort", () => service?.stopping());
   const trace = openTrace(config.source, counters);
   using _trace = trace instanceof ProcessTrace ? trace : undefined;
-  if (trace instanceof ProcessTrace) log.info("the kernel's tracepoints tell who begins processes");
-  else if (trace !== undefined)
-    log.info("who begins processes is known from records alone", { error: trace });
   const told = new ToldInstallations();
   const session = { options, config, onReload, counters, log, service, trace, told };
   for (let turn: Turn | undefined; !stop.signal.aborted; ) {

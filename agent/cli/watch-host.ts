@@ -86,6 +86,10 @@ export async function watchHost(session: Session, turn: Turn): Promise<void> {
   log.info(`watching ${source.description}`);
   turn.begin(source.name, reason, store.meta(FOLLOWED) !== undefined);
   const isAudit = source.name === "audit-log";
+  const isTraced = trace instanceof ProcessTrace;
+  if (isAudit && isTraced) log.info("the kernel's tracepoints tell who begins processes");
+  else if (isAudit && trace !== undefined)
+    log.info("who begins processes is known from records alone", { error: trace });
   const isHere = !isAudit || showsHostProcesses() ? isThisHost : () => false;
   if (!isHere(undefined))
     log.warn(
@@ -109,6 +113,7 @@ export async function watchHost(session: Session, turn: Turn): Promise<void> {
   const problems = () => [
     ...(turn.problem ? [turn.problem] : []),
     ...(source.problem ? [source.problem] : []),
+    ...(isTraced && trace.problem ? [trace.problem] : []),
     ...(audit?.problems ?? []),
   ];
   const kernel = () => audit?.kernel;
@@ -152,7 +157,7 @@ export async function watchHost(session: Session, turn: Turn): Promise<void> {
     lineage: {
       processesMax: config.lineage.processes_max,
       readProcess: readProcEntry,
-      readBirth: trace instanceof ProcessTrace ? (pid) => trace.birthOf(pid) : undefined,
+      readBirth: isTraced ? (pid) => trace.birthOf(pid) : undefined,
       isThisHost: isHere,
       nowMs: Date.now,
     },

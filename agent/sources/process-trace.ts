@@ -3,6 +3,7 @@
  * Read when it is asked for, and now and then, lest it be overwritten.
  */
 import type { Counters } from "../counters.ts";
+import { KinwatchError } from "../errors.ts";
 import { ProcessBirths } from "./process-births.ts";
 import type { Birth } from "./source.ts";
 import type { TraceEvent } from "./trace-event.ts";
@@ -11,6 +12,7 @@ import { TraceReader } from "./trace-reader.ts";
 
 export type Executed = Extract<TraceEvent, { kind: "executed" }>;
 
+const LOOK_MS = 5_000; // whether it is still on: who turns it off for less than that does it by mistake
 const READ_MS = 250; // what comes in that time fits the buffer, a few thousand executions a second and processor
 
 export class ProcessTrace implements Disposable {
@@ -19,6 +21,9 @@ export class ProcessTrace implements Disposable {
   readonly #births: ProcessBirths;
   readonly #timer: NodeJS.Timeout;
   #executed: Executed[] | undefined; // undefined: nobody asks for executions
+  #lookedMs = performance.now();
+  /** That it was turned off. */
+  problem: KinwatchError | undefined;
 
   /** @throws KW_TRACEFS_MISSING, KW_TRACEFS_REFUSED */
   constructor(counters: Pick<Counters, "traces_lost" | "births_let_go">) {
@@ -52,7 +57,21 @@ export class ProcessTrace implements Disposable {
     this.#instance[Symbol.dispose]();
   }
 
+  #look(): void {
+    this.#lookedMs = performance.now();
+    const isOn = this.#instance.isOn();
+    if (!isOn) this.#births.take({ kind: "lost", timeMs: Date.now() }); // pids go to others meanwhile
+    this.problem = isOn
+      ? undefined
+      : new KinwatchError(
+          "KW_TRACEFS_OFF",
+          `The kernel's tracepoints were turned off in ${this.#instance.folder}`,
+          "Find out who did it, then start kinwatch anew, which turns them on",
+        );
+  }
+
   #read(): void {
+    if (performance.now() - this.#lookedMs >= LOOK_MS) this.#look();
     for (const event of this.#reader.read()) {
       this.#births.take(event);
       if (event.kind === "executed") this.#executed?.push(event);

@@ -93,6 +93,11 @@ export class TraceInstance implements Disposable {
     return lost;
   }
 
+  /** Whether what is wanted is still traced. */
+  isOn(): boolean {
+    return isReady(this.folder);
+  }
+
   /** Who waits for an event holds the buffer: it is given one. */
   [Symbol.dispose](): void {
     for (const pipe of this.pipes) closeSync(pipe);
@@ -125,6 +130,7 @@ function write(path: string, text: string): void {
 function isReady(folder: string): boolean {
   try {
     return (
+      readFileSync(`${folder}/tracing_on`, "latin1")[0] === "1" &&
       readFileSync(`${folder}/trace_clock`, "latin1").includes("[mono]") &&
       traceEvents.every((event) => readFileSync(`${folder}/events/${event}/enable`, "latin1")[0] === "1")
     );

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -75,6 +75,25 @@ test("ProcessTrace: what is overwritten is counted, and nobody's birth is believ
   early.kill();
   assert.ok(counters.traces_lost > 0, String(counters.traces_lost));
   assert.equal(birth, undefined);
+});
+
+test("ProcessTrace: says that it was turned off, and forgets who began what", {
+  skip,
+  timeout: 30_000,
+}, async () => {
+  using trace = new ProcessTrace(newCounters());
+  const child = spawn("sleep", ["30"], { stdio: "ignore" });
+  await sleep(50);
+  assert.equal(trace.birthOf(child.pid ?? 0)?.parent, process.pid);
+  const [instance = ""] = ours();
+  writeFileSync(join(instances, instance, "tracing_on"), "0");
+  for (let left = 100; left > 0 && trace.problem === undefined; left -= 1) await sleep(100);
+  child.kill();
+  assert.equal(trace.problem?.code, "KW_TRACEFS_OFF");
+  assert.equal(trace.birthOf(child.pid ?? 0), undefined);
+  writeFileSync(join(instances, instance, "tracing_on"), "1");
+  for (let left = 100; left > 0 && trace.problem !== undefined; left -= 1) await sleep(100);
+  assert.equal(trace.problem, undefined);
 });
 
 test("TraceInstance: is gone with its owner, also while somebody waits", { skip }, async () => {

@@ -27,7 +27,7 @@ const executed = (pid: number, path: string): Executed => ({
 });
 
 /** What is told of these executions, after those that ran at the start. */
-async function toldOf(...batches: Executed[][]) {
+async function toldOf({ sinceMs }: { sinceMs?: number }, ...batches: Executed[][]) {
   const stop = new AbortController();
   const counters = newCounters();
   const told: TracedObservation[] = [];
@@ -40,7 +40,7 @@ async function toldOf(...batches: Executed[][]) {
     },
   };
   const seen: Observation[] = [];
-  for await (const one of new TracefsSource({ trace, stop: stop.signal, counters })) {
+  for await (const one of new TracefsSource({ trace, stop: stop.signal, counters, sinceMs })) {
     if (one.kind === "traced") told.push(one);
     else seen.push(one);
   }
@@ -56,7 +56,7 @@ async function living(program: string, args: readonly string[]): Promise<number>
 
 test("TracefsSource: what runs at the start is seen, and not told again", async () => {
   const pid = await living("/bin/sleep", ["60"]);
-  const { told, seen } = await toldOf([executed(pid, "/bin/sleep")]);
+  const { told, seen } = await toldOf({}, [executed(pid, "/bin/sleep")]);
   assert.deepEqual(told, []);
   const [one] = seen.filter((each) => each.kind === "process" && each.process.pid === pid);
   assert.ok(one?.kind === "process" && one.seen);
@@ -95,8 +95,25 @@ test("TracefsSource: an execution comes with arguments and user from /proc, and 
   );
 });
 
+test("TracefsSource: what runs at the start and began after another source had seen all is told", async () => {
+  const sinceMs = Date.now();
+  await sleep(50);
+  const pid = await living("/bin/sleep", ["63"]);
+  const { seen } = await toldOf({ sinceMs }, []);
+  const found = seen
+    .filter((one) => one.kind === "process")
+    .map(({ process, seen: known }) => [process.pid, known]);
+  assert.deepEqual(
+    found.filter(([one]) => one === pid || one === process.pid),
+    [
+      [process.pid, true],
+      [pid, false],
+    ],
+  );
+});
+
 test("TracefsSource: a program that is over is known by its path alone, and counted", async () => {
-  const { told, counters } = await toldOf([executed(4_194_000, "./rpm")]);
+  const { told, counters } = await toldOf({}, [executed(4_194_000, "./rpm")]);
   assert.equal(told[0]?.process, undefined);
   assert.equal(counters.processes_missed, 1);
   const exec = tracedExec(told[0] as TracedObservation);
