@@ -103,10 +103,16 @@ export class TraceInstance implements Disposable {
     for (const pipe of this.pipes) closeSync(pipe);
     if (!this.#isOurs) return;
     for (let left = REMOVALS_MAX; left > 0; left -= 1) {
-      write(`${this.folder}/trace_marker`, "the end");
       if (remove(this.folder)) return;
+      this.#wake();
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
     }
+  }
+
+  #wake(): void {
+    try {
+      write(`${this.folder}/trace_marker`, "the end");
+    } catch {} // somebody else removed it
   }
 }
 
