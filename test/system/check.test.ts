@@ -300,7 +300,10 @@ async function isFoundAndCured(world: World, { how, fact, status, text }: Break)
     const [host, alone] = [broken, await world.check("audit-log")].map(
       ({ found }) => found.get("host")?.text,
     );
-    assert.match(host ?? "", /^This host is not watched through its audit log, only through \/proc/);
+    assert.match(
+      host ?? "",
+      /^This host is not watched through its audit log, only through (?:\/proc|the kernel's tracepoints)\./,
+    );
     assert.match(alone ?? "", /^This host is not watched\. Cure/);
   }
   assert.equal(broken.status, status === "failed" ? 3 : 0);
