@@ -167,8 +167,8 @@ test("run: pids that go round every two seconds: no parent is a wrong one", {
   await using pidMax = new PidMax();
   await pidMax.set();
   assert.equal(readFileSync("/proc/sys/kernel/pid_max", "utf8").trim(), "2000");
-  using noise = new Noise(1_000, 40);
-  for (let round = 0; round < 35; round += 1) {
+  using noise = new Noise(1_000, 18);
+  for (let round = 0; round < 16; round += 1) {
     const next = sleep(1_000);
     await world.install(round);
     await next;

@@ -20,7 +20,8 @@ class World implements AsyncDisposable {
   readonly running: Running;
   #round = 0;
 
-  constructor(host: AuditHost, tracefs: boolean) {
+  /** @param tracefs false: /proc stands in */
+  constructor(host: AuditHost, tracefs = true) {
     this.host = host;
     this.installs = new LineageRun(host.folder, this.rpm);
     this.config = daemonConfig(join(host.folder, "kinwatch"), { auditLog: host.logFile, tracefs });
@@ -67,30 +68,26 @@ class World implements AsyncDisposable {
   }
 }
 
-for (const [standIn, tracefs] of [
-  ["tracefs", true],
-  ["procfs", false],
-] as const) {
-  test(`run: auto: auditd is stopped: ${standIn} stands in, and the log is taken back`, {
-    skip: skip || (tracefs && needs("tracefs")),
-    timeout: 300_000,
-  }, async () => {
-    await using world = new World(await startAuditHost(), tracefs);
-    await world.says(/ready after/);
-    assert.equal(await world.install(), "audit-log");
-    await world.host.stop();
-    await world.says(/has to stand in[\s\S]*ready after/);
-    assert.deepEqual(await world.health(), { problems: ["KW_AUDIT_LOG_REPLACED"], source: standIn });
-    assert.equal(await world.install(), standIn);
-    await world.host.start();
-    const between = world.install(); // audit and the other one see it
-    await world.says(/it is followed from here on[\s\S]*ready after/);
-    await between;
-    assert.equal(await world.install(), "audit-log");
-    assert.deepEqual(await world.health(), { problems: [], source: "audit-log" });
-    world.judge();
-  });
-}
+const standIn = needs("tracefs") ? "procfs" : "tracefs";
+test(`run: auto: auditd is stopped: ${standIn} stands in, and the log is taken back`, {
+  skip,
+  timeout: 300_000,
+}, async () => {
+  await using world = new World(await startAuditHost());
+  await world.says(/ready after/);
+  assert.equal(await world.install(), "audit-log");
+  await world.host.stop();
+  await world.says(/has to stand in[\s\S]*ready after/);
+  assert.deepEqual(await world.health(), { problems: ["KW_AUDIT_LOG_REPLACED"], source: standIn });
+  assert.equal(await world.install(), standIn);
+  await world.host.start();
+  const between = world.install(); // audit and the other one see it
+  await world.says(/it is followed from here on[\s\S]*ready after/);
+  await between;
+  assert.equal(await world.install(), "audit-log");
+  assert.deepEqual(await world.health(), { problems: [], source: "audit-log" });
+  world.judge();
+});
 
 test("run: auto: an auditd that is started later is followed then", {
   skip,
@@ -98,7 +95,7 @@ test("run: auto: an auditd that is started later is followed then", {
 }, async (t: TestContext) => {
   const host = new AuditHost();
   await host.lock();
-  await using world = new World(host, true);
+  await using world = new World(host, false);
   await world.says(/ready after/);
   const { problems, source } = await world.health();
   t.diagnostic(`at first: ${source}`);
