@@ -5,10 +5,11 @@
  * A copy that has not executed is no execution, whatever it is called: rpm forks itself for scriptlets. The kernel says so
  * with a flag (PF_FORKNOEXEC); the process table reads such a one itself when it is somebody's parent.
  */
-import { closeSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import type { Counters } from "../counters.ts";
 import { KinwatchError, systemCode } from "../errors.ts";
 import { type ProcStat, readProcStat, readRest } from "./proc-entry.ts";
+import { foundRunning, listPids, listProcesses } from "./proc-list.ts";
 import type { Observation, ProcEntry, Source } from "./source.ts";
 
 export interface ProcPollOptions {
@@ -79,10 +80,7 @@ export class ProcPollSource implements Source {
     this.#stop.addEventListener("abort", wake);
     try {
       this.#newest = readNewest(loadavg);
-      for (const process of this.#all()) {
-        const seen = !(process.startTimeMs > this.#sinceMs);
-        yield { kind: "process", process, nowMs: Date.now(), seen };
-      }
+      for (const process of this.#all()) yield foundRunning(process, this.#sinceMs);
       yield { kind: "idle", nowMs: Date.now() };
       while (!this.#stop.aborted) {
         const found = await this.#next(loadavg);
@@ -102,14 +100,9 @@ export class ProcPollSource implements Source {
 
   /** All there are, in the order of their birth: parents before children, pids as they were handed out. */
   #all(): ProcEntry[] {
-    const stats = this.#list().flatMap((pid) => readProcStat(pid, this.#root) ?? []);
-    stats.sort((a, b) => a.startTicks - b.startTicks || a.pid - b.pid);
+    const stats = listProcesses(this.#root);
     const nowMs = performance.now();
-    return stats.flatMap((stat) => {
-      if (stat.kind !== "process") return [];
-      const tracked = this.#track(stat, nowMs);
-      return this.#tell(stat, tracked) ?? [];
-    });
+    return stats.flatMap((stat) => this.#tell(stat, this.#track(stat, nowMs)) ?? []);
   }
 
   /** New images, the parents' first. Nothing is handed on meanwhile: a short process must not wait for its turn. */
@@ -145,7 +138,7 @@ export class ProcPollSource implements Source {
           ];
     const count = spans.reduce((sum, [from, to]) => sum + Math.max(0, to - from + 1), 0);
     if (count <= PROBES_MAX) return spans.flatMap(([from, to]) => range(from, to));
-    const pids = this.#list();
+    const pids = listPids(this.#root);
     const there = spans.flatMap(([from, to]) => pids.filter((pid) => pid >= from && pid <= to));
     this.#counters.processes_missed += count - there.length;
     return there;
@@ -226,10 +219,6 @@ export class ProcPollSource implements Source {
       this.#young.delete(oldest);
     }
     return tracked;
-  }
-
-  #list(): number[] {
-    return readdirSync(this.#root).flatMap((name) => (/^\d+$/.test(name) ? Number(name) : []));
   }
 
   #readPidMax(): void {

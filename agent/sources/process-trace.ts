@@ -10,12 +10,15 @@ import type { TraceEvent } from "./trace-event.ts";
 import { TraceInstance } from "./trace-instance.ts";
 import { TraceReader } from "./trace-reader.ts";
 
-export type Executed = Extract<TraceEvent, { kind: "executed" }>;
+/** An execution, and who had begun its process. */
+export type Executed = Extract<TraceEvent, { kind: "executed" }> & { readonly birth: Birth | undefined };
 
 const LOOK_MS = 5_000; // whether it is still on: who turns it off for less than that does it by mistake
+const EXECUTED_MAX = 65_536; // a minute of 1,000 a second, some 10 MB
 const READ_MS = 250; // what comes in that time fits the buffer, a few thousand executions a second and processor
 
 export class ProcessTrace implements Disposable {
+  readonly #counters: Pick<Counters, "traces_lost">;
   readonly #instance: TraceInstance;
   readonly #reader: TraceReader;
   readonly #births: ProcessBirths;
@@ -27,6 +30,7 @@ export class ProcessTrace implements Disposable {
 
   /** @throws KW_TRACEFS_MISSING, KW_TRACEFS_REFUSED */
   constructor(counters: Pick<Counters, "traces_lost" | "births_let_go">) {
+    this.#counters = counters;
     this.#instance = new TraceInstance();
     this.#reader = new TraceReader(this.#instance, counters);
     this.#births = new ProcessBirths(counters);
@@ -45,6 +49,11 @@ export class ProcessTrace implements Disposable {
     this.#executed ??= [];
     this.#read();
     return this.#executed.splice(0);
+  }
+
+  /** Nobody asks for them any more: they are not kept. */
+  endExecutions(): void {
+    this.#executed = undefined;
   }
 
   /** Ends when something happens. @param timeoutMs at most */
@@ -70,11 +79,17 @@ export class ProcessTrace implements Disposable {
         );
   }
 
+  /** Who asks may be held up, by a full disk say. */
+  #keep(event: Extract<TraceEvent, { kind: "executed" }>, executed: Executed[]): void {
+    if (executed.length < EXECUTED_MAX) executed.push({ ...event, birth: this.#births.of(event.pid) });
+    else this.#counters.traces_lost += 1;
+  }
+
   #read(): void {
     if (performance.now() - this.#lookedMs >= LOOK_MS) this.#look();
     for (const event of this.#reader.read()) {
       this.#births.take(event);
-      if (event.kind === "executed") this.#executed?.push(event);
+      if (event.kind === "executed" && this.#executed !== undefined) this.#keep(event, this.#executed);
     }
   }
 }

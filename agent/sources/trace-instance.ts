@@ -30,6 +30,7 @@ export const traceSettings = {
   },
 } as const;
 const { name: PREPARED, files } = traceSettings;
+const NAMED = new RegExp(`^${PREPARED}-(\\d+)-\\d+$`); // as nameOf() does
 const REMOVALS_MAX = 50; // a millisecond each; what is left then is removed at the next start
 
 export class TraceInstance implements Disposable {
@@ -157,8 +158,8 @@ function sweep(instances: string): void {
     names = readdirSync(instances);
   } catch {} // what follows says why
   for (const name of names) {
-    const pid = Number(new RegExp(`^${PREPARED}-(\\d+)-\\d+$`).exec(name)?.[1] ?? Number.NaN);
-    if (Number.isInteger(pid) && name !== nameOf(pid)) remove(`${instances}/${name}`);
+    const [, pid] = NAMED.exec(name) ?? [];
+    if (pid !== undefined && name !== nameOf(Number(pid))) remove(`${instances}/${name}`);
   }
 }
 

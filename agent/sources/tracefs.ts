@@ -5,12 +5,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Counters } from "../counters.ts";
 import { readProcStat, readRest } from "./proc-entry.ts";
-import { listProcesses } from "./proc-list.ts";
+import { foundRunning, listProcesses } from "./proc-list.ts";
 import type { Executed, ProcessTrace } from "./process-trace.ts";
 import type { Observation, ProcEntry, Source, TracedObservation } from "./source.ts";
 
 export interface TracefsOptions {
-  readonly trace: Pick<ProcessTrace, "executions" | "birthOf" | "wait">;
+  readonly trace: Pick<ProcessTrace, "executions" | "endExecutions" | "wait">;
   readonly stop: AbortSignal;
   readonly counters: Counters;
   readonly sinceMs?: number | undefined; // what is there but began later is told as if it had just executed
@@ -41,22 +41,23 @@ export class TracefsSource implements Source {
       if (process !== undefined) this.#images.set(stat.pid, stat.image);
       return process ?? [];
     });
-    for (const process of met) {
-      const seen = !(process.startTimeMs > sinceMs);
-      yield { kind: "process", process, nowMs: Date.now(), seen };
-    }
-    yield { kind: "idle", nowMs: Date.now() };
-    let idleMs = performance.now();
-    while (!stop.aborted) {
-      const found = this.#look(trace.executions());
-      yield* found;
-      counters.processes_missed += found.filter(({ process }) => process === undefined).length;
-      if (found.length > 0 || performance.now() - idleMs >= IDLE_MS) {
-        yield { kind: "idle", nowMs: Date.now() };
-        idleMs = performance.now();
+    try {
+      for (const process of met) yield foundRunning(process, sinceMs);
+      yield { kind: "idle", nowMs: Date.now() };
+      let idleMs = performance.now();
+      while (!stop.aborted) {
+        const found = this.#look(trace.executions());
+        yield* found;
+        counters.processes_missed += found.filter(({ process }) => process === undefined).length;
+        if (found.length > 0 || performance.now() - idleMs >= IDLE_MS) {
+          yield { kind: "idle", nowMs: Date.now() };
+          idleMs = performance.now();
+        }
+        if (found.length > 0) await sleep(REST_MS);
+        await Promise.race([trace.wait(IDLE_MS), stopped]);
       }
-      if (found.length > 0) await sleep(REST_MS);
-      await Promise.race([trace.wait(IDLE_MS), stopped]);
+    } finally {
+      trace.endExecutions();
     }
   }
 
@@ -68,10 +69,9 @@ export class TracefsSource implements Source {
   #look(executions: readonly Executed[]): TracedObservation[] {
     const last = new Map(executions.map((one) => [one.pid, one]));
     return executions.flatMap((one) => {
-      const { pid, path, timeMs } = one;
+      const { pid, path, timeMs, birth } = one;
       const process = last.get(pid) === one ? this.#read(pid) : undefined; // by now it is what it executed last
       if (process === "told") return [];
-      const birth = this.#options.trace.birthOf(pid);
       return { kind: "traced", pid, path, timeMs, birth, process, seen: false };
     });
   }

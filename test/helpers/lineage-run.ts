@@ -80,6 +80,12 @@ export class LineageRun {
     return [...this.#ran.keys()].filter((id) => !text.includes(`/${id}.rpm"`));
   }
 
+  /** Ends when each that was run has its alert, or the time is up. @param output the text of all alerts so far */
+  async alerted(output: () => string, secondsMax: number): Promise<void> {
+    for (let left = 2 * secondsMax; left > 0 && this.missing(output()).length > 0; left -= 1)
+      await sleep(500);
+  }
+
   /** What was said of each that was run. */
   judge(alerts: readonly AlertDocument[]): Judged[] {
     const lines = readFileSync(this.#truth, "utf8").trim().split("\n");

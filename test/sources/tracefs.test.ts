@@ -24,6 +24,7 @@ const executed = (pid: number, path: string): Executed => ({
   thread: pid,
   path,
   timeMs: 5_000,
+  birth: { pid, timeMs: 4_000, parent: 77 },
 });
 
 /** What is told of these executions, after those that ran at the start. */
@@ -32,9 +33,12 @@ async function toldOf({ sinceMs }: { sinceMs?: number }, ...batches: Executed[][
   const counters = newCounters();
   const told: TracedObservation[] = [];
   const left = [[], ...batches]; // what happens before the list is read
+  let isAsked = true;
   const trace = {
     executions: () => left.shift() ?? [],
-    birthOf: (pid: number) => ({ pid, timeMs: 4_000, parent: 77 }),
+    endExecutions: () => {
+      isAsked = false;
+    },
     async wait() {
       if (left.length === 0) stop.abort();
     },
@@ -44,6 +48,7 @@ async function toldOf({ sinceMs }: { sinceMs?: number }, ...batches: Executed[][
     if (one.kind === "traced") told.push(one);
     else seen.push(one);
   }
+  assert.equal(isAsked, false, "what nobody reads is not kept");
   return { told, seen, counters };
 }
 
@@ -72,7 +77,7 @@ async function toldOfNew(
   let pid: number | undefined;
   const trace = {
     executions: () => (pid === undefined ? [] : executions(pid)),
-    birthOf: (one: number) => ({ pid: one, timeMs: 4_000, parent: 77 }),
+    endExecutions: () => {},
     wait: () => sleep(20),
   };
   const told: TracedObservation[] = [];

@@ -70,8 +70,7 @@ class World implements AsyncDisposable {
    * @returns how many are not known
    */
   async judge(): Promise<number> {
-    for (let left = 120; left > 0 && this.installs.missing(this.output).length > 0; left -= 1)
-      await sleep(500);
+    await this.installs.alerted(() => this.output, 60);
     const byId = new Map(alertsOf(this.output).map((alert) => [alert.event.id, alert])); // a kill may repeat one under its id
     const files = [...byId.values()].flatMap(
       ({ process }) => process.args?.filter((arg) => arg.endsWith(".rpm")) ?? [],

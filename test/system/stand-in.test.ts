@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { AuditHost, execRules, needsAuditHost, startAuditHost } from "../helpers/audit-host.ts";
 import { alertsOf, daemonConfig } from "../helpers/daemon.ts";
 import { kinwatch, type Running, startKinwatch } from "../helpers/kinwatch.ts";
@@ -38,8 +37,7 @@ class World implements AsyncDisposable {
     assert.ok(one);
     this.#round += 1;
     await this.installs.run(one, this.#round);
-    for (let left = 60; left > 0 && this.installs.missing(this.running.stdout).length > 0; left -= 1)
-      await sleep(500);
+    await this.installs.alerted(() => this.running.stdout, 30);
     assert.deepEqual(this.installs.missing(this.running.stdout), []);
     return alertsOf(this.running.stdout).at(-1)?.event.provider;
   }
