@@ -349,9 +349,18 @@ export class ProcessTable {
     if (entry === undefined || !began(entry, rows.timeOf(row))) return;
     const host = this.#hostOf(node);
     const known = this.#latest.get(host.index, ppid);
-    const recorded = known !== NONE && began(entry, this.#startOf(known));
-    const parent = recorded ? this.#imageAt(known, row) : this.#enterProcess(entry, host);
+    const parent =
+      known !== NONE && this.#isOf(known, entry)
+        ? this.#imageAt(known, row)
+        : this.#enterProcess(entry, host);
     if (parent !== NONE) this.#link(row, parent);
+  }
+
+  /** Whether an image is of a process that /proc shows, and told by the same clock: one that was set since would put it elsewhere. */
+  #isOf(row: number, entry: ProcEntry): boolean {
+    const startTimeMs = this.#rows.startTimeOf(row);
+    if (Number.isNaN(startTimeMs)) return began(entry, this.#rows.timeOf(row));
+    return Math.abs(startTimeMs - entry.startTimeMs) <= EXACT_MS;
   }
 
   /**

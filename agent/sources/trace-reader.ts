@@ -24,7 +24,7 @@ export class TraceReader {
   readonly #page: Buffer;
   #ahead: TraceEvent[] = []; // read already, but something before it may not be
   #lost: number;
-  #clockMs = Number.NaN; // from the trace's clock to the wall's
+  #clockMs = clockMs(); // from the trace's clock to the wall's
 
   constructor(instance: TraceInstance, counters: Pick<Counters, "traces_lost">) {
     this.#instance = instance;
@@ -39,14 +39,20 @@ export class TraceReader {
     this.#lost = instance.lost();
   }
 
-  /** All that happened up to now, and was not given before. */
+  /** All that happened up to now, and was not given before. Where the clock was set meanwhile, as if something was lost. */
   read(): TraceEvent[] {
-    const events = this.#ahead;
-    const nowMs = this.#now();
+    const setMs = clockMs() - this.#clockMs;
+    const isSet = Math.abs(setMs) > CLOCK_MS;
+    if (isSet) this.#clockMs += setMs;
+    const events = isSet
+      ? this.#ahead.map((event) => ({ ...event, timeMs: event.timeMs + setMs }))
+      : this.#ahead;
+    const nowMs = this.#clockMs + traceMs();
     this.#readAll(events);
     // One processor is read after the other: what came meanwhile on the first may be older than what was found on the last.
     events.sort((a, b) => a.timeMs - b.timeMs);
     this.#ahead = events.splice(events.findLastIndex(({ timeMs }) => timeMs < nowMs) + 1);
+    if (isSet) events.push({ kind: "lost", timeMs: nowMs }); // nobody knows which of them were before it
     if (events.some(({ kind }) => kind === "lost")) {
       const lost = this.#instance.lost();
       this.#counters.traces_lost += Math.max(0, lost - this.#lost);
@@ -83,12 +89,15 @@ export class TraceReader {
       }
     }
   }
+}
 
-  /** Now, as events have it: to less than a millisecond, and without jumps as long as nobody sets a clock. */
-  #now(): number {
-    const traceMs = Number(process.hrtime.bigint()) / 1e6;
-    const clockMs = Date.now() - traceMs;
-    if (!(Math.abs(clockMs - this.#clockMs) <= CLOCK_MS)) this.#clockMs = clockMs;
-    return this.#clockMs + traceMs;
-  }
+/** Now, as the trace's clock has it. */
+function traceMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+/** From there to the wall's. It changes when that is set, and by a sleep of the host, not as both are slewed. A look can be held up. */
+function clockMs(): number {
+  const look = () => -traceMs() + Date.now();
+  return Math.min(look(), look(), look());
 }

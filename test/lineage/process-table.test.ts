@@ -195,6 +195,25 @@ test("ProcessTable: a recorded image of the process that /proc shows is the bett
   assert.equal(rpm.parent?.provenance, "recorded");
 });
 
+for (const [what, byMs] of [
+  ["back", -7_200_000],
+  ["forward", 3_600_000],
+] as const) {
+  test(`ProcessTable: a parent that /proc told of stays one when the clock is set ${what}`, () => {
+    let setMs = 0;
+    const sshd = entryOf(700, 0, "/usr/sbin/sshd");
+    const readProcess = (pid: number) =>
+      pid === 700 ? { ...sshd, startTimeMs: sshd.startTimeMs + setMs } : undefined;
+    const table = tableOf({ readProcess, nowMs: () => atMs + serial + setMs });
+    table.add(next(800, 700, "/usr/bin/bash"));
+    setMs = byMs;
+    for (const pid of [801, 802]) {
+      const bash = table.add(next(pid, 700, "/usr/bin/bash", { timeMs: atMs + serial + 1 + setMs }));
+      assert.deepEqual(told(table.ancestors(bash)), ["700 /usr/sbin/sshd procfs"]);
+    }
+  });
+}
+
 /** Births of these, as tracepoints tell them. */
 function tracedTable(
   births: Record<number, { timeMs: number; parent: number }>,

@@ -93,6 +93,36 @@ test("ProcessTrace: what is overwritten is counted, and nobody's birth is believ
   assert.equal(birth, undefined);
 });
 
+for (const [what, setMs] of [
+  ["forward", 3_600_000],
+  ["back", -3_600_000],
+] as const) {
+  test(`ProcessTrace: the clock is set ${what}: nobody's birth is believed from before, and no execution lost`, {
+    skip,
+  }, async (t) => {
+    const counters = newCounters();
+    using trace = new ProcessTrace(counters);
+    trace.executions();
+    const early = spawn("sleep", ["30"], { stdio: "ignore" });
+    await sleep(50);
+    assert.equal(trace.birthOf(early.pid ?? 0)?.parent, process.pid);
+    const name = join(folder, what);
+    copyFileSync("/bin/true", name);
+    execFileSync(name);
+    const { now } = Date;
+    t.mock.method(Date, "now", () => now() + setMs);
+    assert.deepEqual(pathsOf(trace.executions()), [name]);
+    const late = spawn("sleep", ["30"], { stdio: "ignore" });
+    await sleep(50);
+    const births = [early, late].map(({ pid = 0 }) => trace.birthOf(pid));
+    for (const child of [early, late]) child.kill();
+    const [before, after] = births;
+    assert.deepEqual([before, after?.parent], [undefined, process.pid]);
+    assert.ok(Math.abs((after?.timeMs ?? 0) - now() - setMs) < 5_000);
+    assert.equal(counters.traces_lost, 0);
+  });
+}
+
 test("ProcessTrace: says that it was turned off, and forgets who began what", {
   skip,
   timeout: 30_000,

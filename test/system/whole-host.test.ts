@@ -178,6 +178,27 @@ describe("a whole host", {
     t.diagnostic(`resident: ${memory.replace(/\D+/g, "")} kB`);
   });
 
+  test("a clock that is set, and a suspend: parents stay known, and who is new alerts once", async () => {
+    const first = await host.parent("first");
+    for (const [name, before] of [
+      ["clock-forward", "date -s '+1 hour'"],
+      ["clock-back", "date -s '-2 hours'"],
+      ["resumed", "rtcwake -m mem -s 3"],
+    ] as const) {
+      const script = await host.parent(name);
+      await host.ok(`${before} && ${script} && ${first}`);
+      const [{ kinwatch } = assert.fail(name), ...more] = await host.alertsOf(name);
+      assert.deepEqual([more, kinwatch.parent_unresolved_reason], [[], undefined], name);
+      assert.deepEqual(
+        kinwatch.ancestry.map(({ script, executable }) => script ?? executable),
+        [script, "/run/test-agent.sh", "/usr/local/sbin/test-agent", "/sbin/init"],
+        name,
+      );
+    }
+    assert.ok((await host.scriptsThatAlerted()).includes(first), "and only once");
+    await host.ok("date -s '+1 hour'");
+  });
+
   test("services, timers and logins that install: each alerts with its true parent, or says that nobody knows it", async (t) => {
     await host.ok(
       "install -d -m 700 /root/.ssh && ssh-keygen -q -N '' -f /root/.ssh/id && cp /root/.ssh/id.pub /root/.ssh/authorized_keys",
