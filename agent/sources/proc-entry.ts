@@ -2,7 +2,7 @@
  * One process from /proc, whole or not at all: it may execute, end, or hand its pid on between two reads, so what was read
  * counts only if the process is the same before and after. Fields: proc_pid_stat(5); fs/proc/array.c, do_task_stat().
  */
-import { closeSync, openSync, readlinkSync, readSync } from "node:fs";
+import { closeSync, existsSync, openSync, readlinkSync, readSync } from "node:fs";
 import { bootTimeMs } from "./boot-time.ts";
 import type { ProcEntry } from "./source.ts";
 
@@ -34,7 +34,8 @@ const buffer = Buffer.allocUnsafeSlow(ARGUMENTS_MAX + 1);
 
 /** undefined: there is no such process any more, or what there is cannot be understood. */
 export function readProcStat(pid: number, procRoot = "/proc"): ProcStat | undefined {
-  const text = readText(`${procRoot}/${pid}/stat`);
+  const path = `${procRoot}/${pid}/stat`;
+  const text = existsSync(path) ? readText(path) : undefined; // most are asked once more when they are over; an error costs 20 times this
   const open = text?.indexOf("(") ?? -1;
   const close = text?.lastIndexOf(")") ?? -1; // a name may hold anything, these too
   if (text === undefined || open === -1 || close < open) return undefined;
