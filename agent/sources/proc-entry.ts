@@ -35,7 +35,7 @@ const buffer = Buffer.allocUnsafeSlow(ARGUMENTS_MAX + 1);
 /** undefined: there is no such process any more, or what there is cannot be understood. */
 export function readProcStat(pid: number, procRoot = "/proc"): ProcStat | undefined {
   const path = `${procRoot}/${pid}/stat`;
-  const text = existsSync(path) ? readText(path) : undefined; // most are asked once more when they are over; an error costs 20 times this
+  const text = existsSync(path) ? readText(path) : undefined; // most are asked once more when they are over; an error costs five times this
   const open = text?.indexOf("(") ?? -1;
   const close = text?.lastIndexOf(")") ?? -1; // a name may hold anything, these too
   if (text === undefined || open === -1 || close < open) return undefined;

@@ -41,12 +41,8 @@ export class TraceReader {
 
   /** All that happened up to now, and was not given before. Where the clock was set meanwhile, as if something was lost. */
   read(): TraceEvent[] {
-    const setMs = clockMs() - this.#clockMs;
-    const isSet = Math.abs(setMs) > CLOCK_MS;
-    if (isSet) this.#clockMs += setMs;
-    const events = isSet
-      ? this.#ahead.map((event) => ({ ...event, timeMs: event.timeMs + setMs }))
-      : this.#ahead;
+    const isSet = this.#followClock();
+    const events = this.#ahead;
     const nowMs = this.#clockMs + traceMs();
     this.#readAll(events);
     // One processor is read after the other: what came meanwhile on the first may be older than what was found on the last.
@@ -68,6 +64,15 @@ export class TraceReader {
     // In a thread beside this one, which must not share the memory that read() asks with.
     this.#poll.async(Buffer.from(this.#descriptors), this.#instance.pipes.length, timeoutMs, () => resolve());
     await promise;
+  }
+
+  /** @returns whether it was set, or the host slept: what is held back is then told by today's clock too */
+  #followClock(): boolean {
+    const setMs = clockMs() - this.#clockMs;
+    if (Math.abs(setMs) <= CLOCK_MS) return false;
+    this.#clockMs += setMs;
+    this.#ahead = this.#ahead.map((event) => ({ ...event, timeMs: event.timeMs + setMs }));
+    return true;
   }
 
   #readAll(events: TraceEvent[]): void {
