@@ -29,7 +29,7 @@ interface Tracked {
   title: string; // its arguments, where the image cannot be told from the name alone
 }
 
-const POLL_MS = 20; // a program of 30 ms is met at least once; figures in docs/sources.md
+const POLL_MS = 25; // a program of 30 ms is met at least once, for less than 2 % of a core; figures in docs/sources.md
 const SHARE_MAX = 0.1; // of a core: where so much happens that it would take more, it is looked less often
 const LATELY = 0.1; // how much one look counts in the mean of what they take
 const SETTLING_MS = 20; // a copy that has not executed by then is a subshell or a worker

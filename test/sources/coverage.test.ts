@@ -19,7 +19,7 @@ import { needs } from "../helpers/real-parts.ts";
 const SECONDS = Number(process.env["KINWATCH_COVERAGE_SECONDS"] ?? 5);
 const RUN_MS = Number(process.env["KINWATCH_COVERAGE_RUN_MS"] ?? 30);
 const PER_SECOND = 20;
-const TIMER_MS = 20; // as often as the procfs source looks
+const TIMER_MS = 25; // as often as the procfs source looks
 
 /** Starts the programs in a process of its own: their price is not the watcher's. Not in step with the polls. */
 const driver = `
