@@ -24,7 +24,7 @@ interface Tracked {
   readonly foundMs: number;
   readonly startTicks: number;
   startTimeMs: number | undefined; // as told first: a clock that is set meanwhile makes no other process of it
-  lookMs: number; // when to look at it again, while it is young
+  lookMs: number; // when to look at it again, while it is young; 0: it was seen once as yet
   image: string; // the last one told; "" for none
   title: string; // its arguments, where the image cannot be told from the name alone
 }
@@ -32,7 +32,6 @@ interface Tracked {
 const POLL_MS = 25; // a program of 30 ms is met at least once, for less than 2 % of a core; figures in docs/sources.md
 const SHARE_MAX = 0.1; // of a core: where so much happens that it would take more, it is looked less often
 const LATELY = 0.1; // how much one look counts in the mean of what they take
-const SETTLING_MS = 20; // a copy that has not executed by then is a subshell or a worker
 const YOUNG_MS = 2_000; // then it takes its turn with all the others
 const TURN_MS = 1_000; // then the older ones are looked at, all at once: cold, right after a sleep, a look costs thrice as much
 const TURNS = 256; // of them at once: 5 ms
@@ -110,7 +109,7 @@ export class ProcPollSource implements Source {
     const found: ProcEntry[] = [];
     for (const [pid, tracked] of this.#young) {
       if (tracked.lookMs > nowMs) continue;
-      this.#look(pid, tracked, nowMs, found);
+      this.#look(pid, tracked, found);
       const ageMs = nowMs - tracked.foundMs;
       tracked.lookMs = nowMs + ageMs / 4; // the younger the likelier: a wrapper becomes its tool early or never
       if (ageMs > YOUNG_MS) this.#young.delete(pid);
@@ -162,11 +161,11 @@ export class ProcPollSource implements Source {
         this.#turns = this.#tracked.entries();
         next = this.#turns.next();
       }
-      if (!next.done && !this.#young.has(next.value[0])) this.#look(...next.value, nowMs, found);
+      if (!next.done && !this.#young.has(next.value[0])) this.#look(...next.value, found);
     }
   }
 
-  #look(pid: number, tracked: Tracked, nowMs: number, found: ProcEntry[]): void {
+  #look(pid: number, tracked: Tracked, found: ProcEntry[]): void {
     const stat = readProcStat(pid, this.#root);
     if (stat?.startTicks === tracked.startTicks && stat.kind === "process") {
       this.#judge(stat, tracked, found);
@@ -174,8 +173,8 @@ export class ProcPollSource implements Source {
     }
     this.#tracked.delete(pid);
     this.#young.delete(pid);
-    // Seen as a copy only: a subshell that ended, or a program that began and ended since.
-    if (tracked.image === "" && nowMs - tracked.foundMs < SETTLING_MS) this.#counters.processes_missed += 1;
+    // A subshell that ended, or a program that began and ended since. What is a copy at a second look executes no more.
+    if (tracked.image === "" && tracked.lookMs === 0) this.#counters.processes_missed += 1;
   }
 
   #judge(stat: ProcStat, tracked: Tracked, found: ProcEntry[]): void {

@@ -196,6 +196,32 @@ test("ProcPollSource: waits for a pid that is handed out and cannot be seen yet"
   assert.equal(counters.processes_missed, 1);
 });
 
+test("ProcPollSource: counts a copy that is gone at the second look, and none that still was one then", async () => {
+  using proc = new FakeProc(500);
+  proc.put(1);
+  const copy = { flags: 0x400040 }; // PF_FORKNOEXEC
+  const stop = new AbortController();
+  const counters = newCounters();
+  let newest = 502;
+  const handOut = () => {
+    newest += 1;
+    proc.put(newest);
+    proc.newest(newest);
+  };
+  for await (const one of new ProcPollSource({ stop: stop.signal, counters, procRoot: proc.root })) {
+    if (one.kind === "idle" && newest === 502) {
+      proc.put(501, copy);
+      proc.put(502, copy);
+      handOut();
+    }
+    if (one.kind !== "process" || one.process.pid !== newest) continue;
+    if (newest === 505) stop.abort();
+    else proc.end(newest === 503 ? 501 : 502); // seen once, seen twice
+    handOut();
+  }
+  assert.equal(counters.processes_missed, 1);
+});
+
 test("ProcPollSource: finds what lives among thousands of pids handed out at once", async () => {
   using proc = new FakeProc(500);
   proc.put(1);
